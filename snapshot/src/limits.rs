@@ -1,0 +1,40 @@
+//! Every bound of this crate, in one place.
+
+/// A snapshot file, header included. 10,000 triggers take about 3 MB; a decoder
+/// must not be made to allocate by a length field.
+pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+
+/// A Kubernetes namespace or name: a DNS subdomain (RFC 1123) is at most this
+/// long.
+pub const NAME_BYTES_MAX: usize = 253;
+
+/// A subscriber's URI, half of a common 16 KiB limit on request heads.
+pub const URI_BYTES_MAX: usize = 8 << 10;
+
+/// Nesting of a filter: `all`, `any` and `not` inside each other. Bounds every
+/// recursion over a filter; hand-written filters stay below ten.
+pub const FILTER_DEPTH_MAX: usize = 64;
+
+/// Attempts after the first. A trigger that asks for more would hold its events
+/// for years.
+pub const RETRY_MAX: u32 = 1 << 16;
+
+/// One delivery duration: a year, in milliseconds. Sums of a few stay far from
+/// overflow.
+pub const DURATION_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
+
+/// Snapshots left in the directory: the one in force, and the one before it for
+/// a reader that is opening it right now.
+pub const SNAPSHOTS_KEPT: u64 = 2;
+
+/// Shards of one data plane; more than any machine has cores for.
+pub const SHARDS_MAX: usize = 1024;
+
+/// Cells (shards times trigger slots) of one chunk of the stats: 128 MiB.
+pub const CHUNK_CELLS_MAX: usize = 1 << 20;
+
+/// Chunks of the stats. 1,024 slots each would make a million triggers.
+pub const CHUNKS_MAX: usize = 1024;
+
+/// The text of a refusal as the stats page keeps it, in bytes.
+pub const REASON_BYTES_MAX: usize = 240;

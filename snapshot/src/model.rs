@@ -1,0 +1,130 @@
+//! What the control plane tells the data plane: brokers, triggers, where to
+//! deliver and how.
+//!
+//! Everything here is resolved and validated by the control plane; the data
+//! plane parses no YAML, no URL reference and no duration.
+
+use std::fmt;
+
+use eagre_filter::Filter;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// One generation of the whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Every broker of class `Eagre`.
+    pub brokers: Vec<Broker>,
+    /// Every trigger of those brokers.
+    pub triggers: Vec<Trigger>,
+}
+
+/// The identity of a broker or trigger across generations and restarts:
+/// XXH3-64 of its UID, or of `kind/namespace/name` where it has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Id(pub u64);
+
+/// A broker: where events are posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broker {
+    /// Its identity.
+    pub id: Id,
+    /// Kubernetes namespace, the first part of the ingress path.
+    pub namespace: String,
+    /// Name, the second part of the ingress path.
+    pub name: String,
+}
+
+/// A trigger: which events of a broker go to which subscriber.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Its identity; the data plane's cursors carry it.
+    pub id: Id,
+    /// The broker it belongs to.
+    pub broker: Id,
+    /// Kubernetes namespace, sent as `Kn-Namespace`.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Which events it wants.
+    #[serde(with = "crate::wire")]
+    pub filter: Filter,
+    /// Where they go.
+    pub subscriber: Endpoint,
+    /// How they go there: the trigger's own settings, or its broker's.
+    pub delivery: Delivery,
+    /// Where an event goes that could not be delivered (contract 3.8).
+    pub dead_letter: Option<Endpoint>,
+}
+
+/// An HTTP endpoint, split once so that the data plane need not parse it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The URI as resolved; `knativeerrordest` carries these bytes.
+    pub uri: String,
+    /// Host without port and brackets: a name or an address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The `Host` field's value.
+    pub authority: String,
+    /// Request target: path and query, `/` at least.
+    pub target: String,
+}
+
+/// Delivery settings (contract 3.1), durations in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Attempts after the first.
+    pub retry_max: u32,
+    /// How the wait grows from one attempt to the next.
+    pub backoff: Backoff,
+    /// The unit of the wait; 0 retries at once.
+    pub backoff_delay_ms: u64,
+    /// Time allowed for one attempt; `None` leaves it to the data plane's own
+    /// limit.
+    pub timeout_ms: Option<u64>,
+    /// Cap on a subscriber's `Retry-After`; `Some(0)` ignores the field, `None`
+    /// leaves the cap to the data plane.
+    pub retry_after_max_ms: Option<u64>,
+    /// Content mode of the delivery request.
+    pub format: Format,
+}
+
+/// How the wait grows (design section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Backoff {
+    /// d, 2d, 3d, …
+    Linear,
+    /// d, 2d, 4d, …
+    Exponential,
+}
+
+/// Content mode of a delivery request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Format {
+    /// Attributes as headers, data as the body.
+    Binary,
+    /// `application/cloudevents+json`.
+    Json,
+}
+
+impl Id {
+    /// The identity of a resource: by its `uid` where it has one, so that a
+    /// deleted and re-created resource is a new one; else by what it is called.
+    ///
+    /// Never 0, which stands for "nobody" in the stats page.
+    pub fn of(kind: &str, namespace: &str, name: &str, uid: Option<&str>) -> Id {
+        let hash = match uid {
+            Some(uid) if !uid.is_empty() => xxh3_64(uid.as_bytes()),
+            _ => xxh3_64(format!("{kind}/{namespace}/{name}").as_bytes()),
+        };
+        Id(hash.max(1))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}

@@ -1,0 +1,262 @@
+//! Files that must be refused, each with its reason.
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use eagre_filter::Filter;
+use eagre_snapshot::{
+    DecodeError, DirProblem, Endpoint, EndpointError, FILTER_DEPTH_MAX, FORMAT_VERSION, Flaw, Generation, Id,
+    PublishError, Publisher, Reason, Snapshot, Subscriber, decode, encode,
+};
+use support::{everything, small};
+
+const GOLDEN_V1: &[u8] = include_bytes!("golden/v1.snapshot");
+
+fn file() -> Vec<u8> {
+    encode(Generation(7), &small()).unwrap()
+}
+
+#[test]
+fn format_version_1_stays_as_it_is() {
+    assert_eq!(decode(GOLDEN_V1), Ok((Generation(7), everything())), "old files must stay readable");
+    let encoded = encode(Generation(7), &everything()).unwrap();
+    assert_eq!(encoded, GOLDEN_V1, "another encoding needs another format version");
+}
+
+#[test]
+fn every_single_bit_flip_is_refused() {
+    let file = file();
+    for bit in 0..file.len() * 8 {
+        let mut flipped = file.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(decode(&flipped).is_err(), "bit {bit} of {} may flip unnoticed", file.len() * 8);
+    }
+}
+
+#[test]
+fn truncation_at_every_byte_is_refused() {
+    let file = file();
+    for length in 0..file.len() {
+        assert!(decode(&file[..length]).is_err(), "{length} of {} bytes pass", file.len());
+    }
+}
+
+#[test]
+fn a_byte_too_many_is_refused() {
+    let mut file = file();
+    file.push(0);
+    assert!(matches!(decode(&file), Err(DecodeError::BodyBytes { .. })));
+}
+
+#[test]
+fn the_reason_names_offset_and_field() {
+    let edited = |at: usize, byte: u8| {
+        let mut file = file();
+        file[at] = byte;
+        decode(&file).unwrap_err().to_string()
+    };
+    assert_eq!(edited(0, b'X'), "offset 0, magic: not a snapshot");
+    assert!(edited(8, 2).starts_with("offset 8, format version: 2, and this build reads 1"));
+    assert!(edited(12, 41).starts_with("offset 12, header bytes: 41"));
+    assert!(edited(16, 8).starts_with("offset 32, checksum: "));
+    assert!(edited(24, 0).starts_with("offset 24, body bytes: "));
+}
+
+#[test]
+fn a_future_version_is_refused_before_anything_else_is_looked_at() {
+    let mut future = file();
+    future[8..12].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
+    future[12..].fill(0xff);
+    assert_eq!(decode(&future), Err(DecodeError::Version(FORMAT_VERSION + 1)));
+}
+
+#[test]
+fn a_body_that_claims_to_be_huge_is_refused_without_allocating_for_it() {
+    let empty = encode(Generation(1), &Snapshot::default()).unwrap();
+    // u64::MAX brokers in ten bytes, under a correct checksum.
+    let mut body = vec![0xff; 9];
+    body.push(1);
+    let file = reseal(&empty, &body);
+    assert!(matches!(decode(&file), Err(DecodeError::Body { .. })));
+}
+
+#[test]
+fn a_filter_nested_too_deep_is_neither_written_nor_valid() {
+    let nested = |depth: usize| {
+        let mut snapshot = small();
+        snapshot.triggers[0].filter =
+            (1..depth).fold(Filter::Everything, |filter, _| Filter::Not(Box::new(filter)));
+        snapshot
+    };
+    let deepest = nested(FILTER_DEPTH_MAX);
+    let bytes = encode(Generation(1), &deepest).unwrap();
+    assert_eq!(decode(&bytes), Ok((Generation(1), deepest)));
+    let too_deep = nested(FILTER_DEPTH_MAX + 1);
+    assert!(encode(Generation(1), &too_deep).is_err());
+    assert_eq!(too_deep.validate().unwrap_err().flaw, Flaw::FilterDepth);
+}
+
+#[test]
+fn snapshots_that_contradict_themselves_are_invalid() {
+    let flaw = |edit: fn(&mut Snapshot)| {
+        let mut snapshot = small();
+        edit(&mut snapshot);
+        snapshot.validate().unwrap_err().flaw
+    };
+    let endpoint = |edit: fn(&mut Endpoint)| {
+        let mut snapshot = small();
+        edit(&mut snapshot.triggers[0].subscriber);
+        match snapshot.validate().unwrap_err().flaw {
+            Flaw::Endpoint { endpoint: "subscriber", field, .. } => field,
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(flaw(|s| s.brokers[0].id = Id(0)), Flaw::ZeroId);
+    assert_eq!(flaw(|s| s.triggers[0].broker = Id(1)), Flaw::NoBroker(Id(1)));
+    assert!(matches!(flaw(|s| s.triggers[0].broker = s.triggers[0].id), Flaw::NoBroker(_)));
+    assert!(matches!(flaw(|s| s.triggers[0].id = s.brokers[0].id), Flaw::SameId { .. }));
+    assert!(matches!(flaw(|s| s.triggers.push(s.triggers[0].clone())), Flaw::SameId { .. }));
+    for name in ["", "a/b", "a b", "a\r\nx: y", "ä"] {
+        let mut snapshot = small();
+        snapshot.triggers[0].namespace = name.into();
+        assert_eq!(snapshot.validate().unwrap_err().flaw, Flaw::Name { field: "namespace" }, "{name:?}");
+    }
+    assert!(matches!(flaw(|s| s.triggers[0].delivery.timeout_ms = Some(u64::MAX)), Flaw::Delivery { .. }));
+    assert!(matches!(flaw(|s| s.triggers[0].delivery.retry_max = u32::MAX), Flaw::Delivery { .. }));
+    assert_eq!(endpoint(|e| e.port = 0), "port");
+    assert_eq!(endpoint(|e| e.host = String::new()), "host");
+    assert_eq!(endpoint(|e| e.host = "a@b".into()), "host");
+    assert_eq!(endpoint(|e| e.authority = "a\r\nevil: 1".into()), "authority");
+    assert_eq!(endpoint(|e| e.target = "no-slash".into()), "target");
+    assert_eq!(endpoint(|e| e.target = "/ HTTP/1.1\r\n".into()), "target");
+    assert_eq!(endpoint(|e| e.uri = "http://a/\n".into()), "uri");
+    assert_eq!(endpoint(|e| e.uri = String::new()), "uri");
+}
+
+#[test]
+fn a_name_listed_twice_under_two_ids_is_invalid() {
+    let mut snapshot = small();
+    let mut twin = snapshot.triggers[0].clone();
+    twin.id = Id(1);
+    snapshot.triggers.push(twin);
+    let invalid = snapshot.validate().unwrap_err();
+    assert_eq!(invalid.to_string(), "trigger default/trigger-0: listed twice, under different ids");
+}
+
+#[test]
+fn uris_that_cannot_be_called_are_refused() {
+    let refused = |uri: &str| Endpoint::parse(uri).unwrap_err();
+    assert!(matches!(refused("https://a/"), EndpointError::Tls(_)));
+    assert!(refused("https://a/").to_string().contains("TLS to subscribers is not available"));
+    assert!(matches!(refused("HTTPS://a/"), EndpointError::Tls(_)));
+    assert_eq!(refused("http://user@a/"), EndpointError::Credentials);
+    assert_eq!(refused("http://:secret@a/"), EndpointError::Credentials);
+    assert_eq!(refused("bad://user:secret@a/"), EndpointError::Credentials);
+    for uri in ["", "/path", "http://", "bad://", "bad:///path", "?query"] {
+        assert!(matches!(refused(uri), EndpointError::NoHost(_)), "{uri:?}");
+    }
+    assert!(matches!(refused("http://a:0/"), EndpointError::PortZero(_)));
+    assert!(matches!(refused("http://a:65536/"), EndpointError::Syntax { .. }));
+    assert_eq!(refused("http://a/\r\nx: y"), EndpointError::ControlByte { offset: 9, byte: b'\r' });
+    assert!(matches!(refused(&format!("http://a/{}", "x".repeat(9000))), EndpointError::TooLong(_)));
+}
+
+#[test]
+fn a_directory_that_others_can_write_to_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+    assert!(matches!(Publisher::open(dir.path()).unwrap_err().problem, DirProblem::Writable(0o777)));
+    assert!(matches!(Subscriber::open(dir.path()).unwrap_err().problem, DirProblem::Writable(0o777)));
+}
+
+#[test]
+fn a_second_publisher_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Publisher::open(dir.path()).unwrap();
+    assert!(matches!(Publisher::open(dir.path()).unwrap_err().problem, DirProblem::Held));
+    drop(first);
+    Publisher::open(dir.path()).unwrap();
+}
+
+#[test]
+fn a_control_page_of_another_format_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Publisher::open(dir.path()).unwrap());
+    let path = dir.path().join("control");
+    let mut page = fs::read(&path).unwrap();
+    page[8] = 2;
+    fs::write(&path, &page).unwrap();
+    assert!(matches!(
+        Subscriber::open(dir.path()).unwrap_err().problem,
+        DirProblem::Version { found: 2, .. }
+    ));
+    assert!(matches!(Publisher::open(dir.path()).unwrap_err().problem, DirProblem::Version { found: 2, .. }));
+    page[0] = b'X';
+    fs::write(&path, &page).unwrap();
+    assert!(matches!(Subscriber::open(dir.path()).unwrap_err().problem, DirProblem::Magic));
+}
+
+#[test]
+fn an_invalid_snapshot_is_not_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut publisher = Publisher::open(dir.path()).unwrap();
+    publisher.publish(&small()).unwrap();
+    let mut invalid = small();
+    invalid.triggers[0].broker = Id(1);
+    assert!(publisher.publish(&invalid).is_err());
+    assert_eq!(publisher.generation(), Generation(1));
+}
+
+#[test]
+fn a_directory_whose_numbers_are_used_up_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(format!("snapshot-{}", u64::MAX)), b"").unwrap();
+    let mut publisher = Publisher::open(dir.path()).unwrap();
+    assert!(matches!(publisher.publish(&small()), Err(PublishError::Exhausted)));
+}
+
+#[test]
+fn a_refused_generation_is_reported_once_and_the_next_one_is_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut publisher = Publisher::open(dir.path()).unwrap();
+    let mut subscriber = Subscriber::open(dir.path()).unwrap();
+    publisher.publish(&small()).unwrap();
+    assert!(subscriber.load().unwrap().is_some());
+    let second = publisher.publish(&small()).unwrap();
+    let path = dir.path().join("snapshot-2");
+    let mut bytes = fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, bytes).unwrap();
+    let refused = subscriber.load().unwrap_err();
+    assert_eq!(refused.generation, second);
+    assert!(matches!(refused.reason, Reason::Decode(DecodeError::Checksum { .. })));
+    assert!(subscriber.load().unwrap().is_none());
+    let third = publisher.publish(&small()).unwrap();
+    assert_eq!(subscriber.load().unwrap(), Some((third, small())));
+}
+
+#[test]
+fn a_file_under_another_generations_name_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut publisher = Publisher::open(dir.path()).unwrap();
+    publisher.publish(&small()).unwrap();
+    publisher.publish(&small()).unwrap();
+    fs::rename(dir.path().join("snapshot-1"), dir.path().join("snapshot-2")).unwrap();
+    let refused = Subscriber::open(dir.path()).unwrap().load().unwrap_err();
+    assert!(matches!(refused.reason, Reason::Mislabelled(Generation(1))));
+}
+
+/// The header of `file` around another body, checksum and all.
+fn reseal(file: &[u8], body: &[u8]) -> Vec<u8> {
+    let mut sealed = file[..40].to_vec();
+    sealed.extend_from_slice(body);
+    sealed[24..32].copy_from_slice(&(body.len() as u64).to_le_bytes());
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+    digest.update(&sealed[..32]);
+    digest.update(body);
+    sealed[32..40].copy_from_slice(&digest.finalize().to_le_bytes());
+    sealed
+}
