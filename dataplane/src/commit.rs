@@ -1,0 +1,194 @@
+//! The log of a shard, and those who wait for it.
+//!
+//! Records go in without waiting; what arrives during one flush is the next
+//! batch. Waiters are released in the order of their positions, by the durable
+//! position and nothing else. A failed flush is final: the process ends with
+//! its own exit code and nothing more is acknowledged.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    future::poll_fn,
+    io,
+    task::{Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use eagre_wal::{AppendError, Cursor, Damage, Entry, Kind, Log, Lsn, Usage};
+
+use crate::{exit, net::Readiness, notify::Notify};
+
+/// A log with its waiters.
+pub(crate) struct CommitLog {
+    log: RefCell<Log>,
+    /// Ascending by position.
+    waiters: RefCell<VecDeque<(Lsn, Waker)>>,
+    appended: Notify,
+}
+
+impl CommitLog {
+    /// Takes over an opened log.
+    pub(crate) fn new(log: Log) -> Self {
+        Self {
+            log: RefCell::new(log),
+            waiters: RefCell::default(),
+            appended: Notify::default(),
+        }
+    }
+
+    /// Puts a record into the next batch.
+    pub(crate) fn append(&self, kind: Kind, now_ms: u64, parts: &[&[u8]]) -> Result<Lsn, AppendError> {
+        let lsn = self.log.borrow_mut().append(kind, now_ms, parts)?;
+        self.appended.notify();
+        Ok(lsn)
+    }
+
+    /// Puts several records into the next batch, all or none, and gives the
+    /// position of the last.
+    pub(crate) fn append_group(
+        &self,
+        now_ms: u64,
+        records: &[(Kind, &[&[u8]])],
+    ) -> Result<Lsn, AppendError> {
+        let lsn = self.log.borrow_mut().append_group(now_ms, records)?;
+        self.appended.notify();
+        Ok(lsn)
+    }
+
+    /// Stores a consumer's progress and a record in one step: after a crash
+    /// both are there, or neither.
+    pub(crate) fn append_with_cursor(
+        &self,
+        now_ms: u64,
+        consumer: u64,
+        cursor: Cursor,
+        record: (Kind, &[&[u8]]),
+    ) -> Result<Lsn, AppendError> {
+        let lsn = self.log.borrow_mut().append_with_cursor(now_ms, consumer, cursor, record)?;
+        self.appended.notify();
+        Ok(lsn)
+    }
+
+    /// Resolves when the record at `lsn` is durable. There is no failure to
+    /// report: if it cannot become durable, the process ends.
+    pub(crate) async fn committed(&self, lsn: Lsn) {
+        let mut waits = false;
+        poll_fn(|context| {
+            if lsn < self.durable() {
+                return Poll::Ready(());
+            }
+            if !waits {
+                let mut waiters = self.waiters.borrow_mut();
+                debug_assert!(waiters.back().is_none_or(|(last, _)| *last <= lsn));
+                waiters.push_back((lsn, context.waker().clone()));
+                waits = true;
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Flushes for as long as the shard runs, and tells `durable_moved` after
+    /// each flush how long it took.
+    pub(crate) async fn flush(&self, durable_moved: impl Fn(Duration)) -> io::Error {
+        let completions = match Readiness::watch(self.log.borrow().event_fd()) {
+            Ok(completions) => completions,
+            Err(error) => return error,
+        };
+        loop {
+            if self.log.borrow().is_idle() {
+                self.appended.notified().await;
+            }
+            let mut begun = Instant::now();
+            let mut durable = self.durable();
+            self.checked(Log::submit);
+            while !self.log.borrow().is_idle() {
+                if let Err(error) = completions.ready().await {
+                    return error;
+                }
+                self.checked(Log::poll);
+                if self.durable() > durable {
+                    // The next flush has begun with the end of this one.
+                    let ended = Instant::now();
+                    durable = self.durable();
+                    self.release_waiters();
+                    self.log.borrow_mut().release();
+                    durable_moved(ended - begun);
+                    begun = ended;
+                }
+            }
+        }
+    }
+
+    fn checked(&self, step: impl FnOnce(&mut Log) -> Result<(), eagre_wal::Poisoned>) {
+        if let Err(poisoned) = step(&mut self.log.borrow_mut()) {
+            tracing::error!("the log cannot be made durable, stopping: {poisoned}");
+            exit::now(exit::DISK);
+        }
+    }
+
+    fn release_waiters(&self) {
+        let durable = self.durable();
+        let mut waiters = self.waiters.borrow_mut();
+        while let Some((_, waker)) = waiters.pop_front_if(|(lsn, _)| *lsn < durable) {
+            waker.wake();
+        }
+    }
+
+    /// The first record at or after `at` that is durable.
+    pub(crate) fn read(&self, at: Lsn) -> Option<Entry> {
+        match self.log.borrow().read(at) {
+            Ok(entry) => entry,
+            Err(damage) => stop_on_damage(&damage),
+        }
+    }
+
+    /// Every record below is durable.
+    pub(crate) fn durable(&self) -> Lsn {
+        self.log.borrow().durable()
+    }
+
+    /// Where the next record will go.
+    pub(crate) fn end(&self) -> Lsn {
+        self.log.borrow().end()
+    }
+
+    /// The cursor of a consumer, if the log has one.
+    pub(crate) fn cursor(&self, consumer: u64) -> Option<Cursor> {
+        self.log.borrow().cursors().get(consumer).cloned()
+    }
+
+    /// Everyone who has a cursor.
+    pub(crate) fn consumers(&self) -> Vec<u64> {
+        self.log.borrow().cursors().iter().map(|(consumer, _)| consumer).collect()
+    }
+
+    /// Changes a cursor in memory; [`append_cursors`](Self::append_cursors)
+    /// stores it.
+    pub(crate) fn update_cursor(&self, consumer: u64, cursor: Cursor) {
+        self.log.borrow_mut().update_cursor(consumer, cursor);
+    }
+
+    /// Forgets a consumer.
+    pub(crate) fn remove_cursor(&self, consumer: u64) {
+        self.log.borrow_mut().remove_cursor(consumer);
+    }
+
+    /// Stores every changed cursor with the next batch. Once that is durable,
+    /// segments that no cursor needs are given up.
+    pub(crate) fn append_cursors(&self, now_ms: u64) -> Result<(), AppendError> {
+        let stored = self.log.borrow_mut().append_cursors(now_ms);
+        self.appended.notify();
+        stored
+    }
+
+    /// Bytes and segments in use.
+    pub(crate) fn usage(&self) -> Usage {
+        self.log.borrow().usage()
+    }
+}
+
+fn stop_on_damage(damage: &Damage) -> ! {
+    tracing::error!("the log is damaged, stopping so that nothing is passed over in silence: {damage}");
+    exit::now(exit::DAMAGE)
+}

@@ -1,0 +1,83 @@
+//! How long to wait before the next attempt. Pure.
+
+use std::time::Duration;
+
+use eagre_snapshot::{Backoff, Delivery};
+
+/// The wait before retry number `retry` (1 for the first), contract 3.2 as
+/// design section 5 decides: linear d, 2d, 3d …; exponential d, 2d, 4d …
+///
+/// `retry_after` is what the subscriber asked for with 429 or 503; it extends
+/// the wait up to the trigger's `retryAfterMax`, or up to `retry_after_cap`
+/// where that is left out (contract 3.4).
+pub(crate) fn wait(
+    delivery: &Delivery,
+    retry: u32,
+    retry_after: Option<Duration>,
+    retry_after_cap: Duration,
+) -> Duration {
+    let factor = match delivery.backoff {
+        Backoff::Linear => u64::from(retry),
+        Backoff::Exponential => 1u64.checked_shl(retry.saturating_sub(1)).unwrap_or(u64::MAX),
+    };
+    let backoff = Duration::from_millis(delivery.backoff_delay_ms.saturating_mul(factor)).min(WAIT_MAX);
+    let cap = delivery.retry_after_max_ms.map_or(retry_after_cap, Duration::from_millis);
+    backoff.max(retry_after.unwrap_or_default().min(cap))
+}
+
+/// No wait is longer, however many doublings: a schedule must fit the calendar
+/// and an operator's patience.
+const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(backoff: Backoff, backoff_delay_ms: u64, retry_after_max_ms: Option<u64>) -> Delivery {
+        Delivery {
+            retry_max: 3,
+            backoff,
+            backoff_delay_ms,
+            timeout_ms: None,
+            retry_after_max_ms,
+            format: eagre_snapshot::Format::Binary,
+        }
+    }
+
+    const CAP: Duration = Duration::from_secs(300);
+
+    fn waits(delivery: &Delivery) -> Vec<u64> {
+        (1..=4).map(|retry| wait(delivery, retry, None, CAP).as_millis() as u64).collect()
+    }
+
+    #[test]
+    fn linear_waits_grow_by_the_delay() {
+        assert_eq!(waits(&delivery(Backoff::Linear, 1000, None)), [1000, 2000, 3000, 4000]);
+    }
+
+    #[test]
+    fn exponential_waits_double() {
+        assert_eq!(waits(&delivery(Backoff::Exponential, 200, None)), [200, 400, 800, 1600]);
+    }
+
+    #[test]
+    fn no_delay_retries_at_once() {
+        assert_eq!(waits(&delivery(Backoff::Exponential, 0, None)), [0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn endless_doubling_stays_below_a_day() {
+        let delivery = delivery(Backoff::Exponential, u64::MAX, None);
+        assert_eq!(wait(&delivery, u32::MAX, None, CAP), WAIT_MAX);
+    }
+
+    #[test]
+    fn retry_after_extends_the_wait_up_to_its_cap() {
+        let asked = Some(Duration::from_secs(30));
+        let seconds = |d: &Delivery| wait(d, 1, asked, CAP).as_secs();
+        assert_eq!(seconds(&delivery(Backoff::Linear, 1000, None)), 30);
+        assert_eq!(seconds(&delivery(Backoff::Linear, 1000, Some(10_000))), 10);
+        assert_eq!(seconds(&delivery(Backoff::Linear, 1000, Some(0))), 1);
+        assert_eq!(wait(&delivery(Backoff::Linear, 0, None), 1, Some(Duration::MAX), CAP), CAP);
+    }
+}

@@ -1,0 +1,259 @@
+//! One request and its response on one connection.
+//!
+//! Promises: bounded time, bounded memory, and a connection that is kept only
+//! when the response was read to its end. What the response means is decided by
+//! `outcome`, not here.
+
+use std::{
+    io,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use eagre_http1::{Chunked, Framing, Headers, Limits, Refusal, parse_response};
+
+use super::pool::Connection;
+use crate::limits::delivery::INTERIM_RESPONSES_MAX;
+
+/// The final response to a request; its bytes stay in the connection.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    /// What `Retry-After` asks for, from now.
+    pub(crate) retry_after: Option<Duration>,
+    /// The response says that it is a CloudEvent (contract 3.7).
+    pub(crate) claims_event: bool,
+    /// The body was longer than the limit, and the rest of it was not read.
+    pub(crate) truncated: bool,
+    /// The connection can take another request.
+    pub(crate) keep_alive: bool,
+    head_bytes: usize,
+    /// Bytes of a body that is not chunked.
+    body_bytes: usize,
+    chunked: bool,
+}
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExchangeError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("the connection ended before the response")]
+    Closed,
+    #[error("the response is not valid HTTP/1.1: {0}")]
+    Invalid(#[from] Refusal),
+    #[error("more than {INTERIM_RESPONSES_MAX} interim responses")]
+    TooManyInterim,
+}
+
+/// What a response may cost.
+pub(crate) struct ResponseLimits {
+    pub(crate) http: Limits,
+    pub(crate) body_bytes_max: usize,
+}
+
+impl Connection {
+    /// Sends `output`, then `payload`, and reads the response, all before
+    /// `deadline`. `Closed` comes only when not one byte of a response arrived.
+    pub(crate) async fn exchange(
+        &mut self,
+        payload: Option<Bytes>,
+        limits: &ResponseLimits,
+        deadline: Instant,
+    ) -> Result<Response, ExchangeError> {
+        let output = std::mem::take(&mut self.output);
+        self.output = self.stream.write_all(output, deadline).await?;
+        if let Some(payload) = payload {
+            self.stream.write_all(payload, deadline).await?;
+        }
+        self.input.clear();
+        self.body.clear();
+        let (mut response, framing) = self.read_head(limits, deadline).await?;
+        match framing {
+            Framing::None => {}
+            Framing::Length(length) => self.read_length(&mut response, length, limits, deadline).await?,
+            Framing::Chunked => self.read_chunked(&mut response, limits, deadline).await?,
+            Framing::UntilClose => self.read_to_end(&mut response, limits, deadline).await?,
+        }
+        // Bytes after the response answer no request of ours: the connection
+        // is not to be trusted.
+        let unexpected = self.input.len() > response.head_bytes + response.body_bytes;
+        response.keep_alive &= !response.truncated && !unexpected;
+        Ok(response)
+    }
+
+    async fn read_head(
+        &mut self,
+        limits: &ResponseLimits,
+        deadline: Instant,
+    ) -> Result<(Response, Framing), ExchangeError> {
+        let mut interim = 0;
+        loop {
+            let mut headers = Headers::new();
+            match parse_response(&self.input, &mut headers, &limits.http)? {
+                Some(head) if head.status < 200 => {
+                    let head_bytes = head.head_bytes;
+                    interim += 1;
+                    if interim > INTERIM_RESPONSES_MAX {
+                        return Err(ExchangeError::TooManyInterim);
+                    }
+                    self.input.drain(..head_bytes);
+                    continue;
+                }
+                Some(head) => {
+                    let fields = head.headers.iter().map(|field| (field.name, field.value));
+                    let response = Response {
+                        status: head.status,
+                        retry_after: matches!(head.status, 429 | 503)
+                            .then(|| retry_after(fields.clone()))
+                            .flatten(),
+                        claims_event: head.status < 300 && eagre_event::is_event(fields),
+                        truncated: false,
+                        keep_alive: head.keep_alive,
+                        head_bytes: head.head_bytes,
+                        body_bytes: 0,
+                        chunked: head.framing == Framing::Chunked,
+                    };
+                    return Ok((response, head.framing));
+                }
+                None => {}
+            }
+            let begun = !self.input.is_empty();
+            match self.stream.read_more(&mut self.input, READ_BYTES, deadline).await {
+                Ok(0) if begun => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(0) => return Err(ExchangeError::Closed),
+                Err(error) if !begun && error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Err(ExchangeError::Closed);
+                }
+                Err(error) => return Err(error.into()),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    async fn read_length(
+        &mut self,
+        response: &mut Response,
+        length: u64,
+        limits: &ResponseLimits,
+        deadline: Instant,
+    ) -> Result<(), ExchangeError> {
+        // A body over the limit is not worth reading on: what is kept of an
+        // error is less than what has arrived.
+        response.truncated = length > limits.body_bytes_max as u64;
+        let wanted = if response.truncated { 0 } else { response.head_bytes + length as usize };
+        while self.input.len() < wanted {
+            let missing = wanted - self.input.len();
+            if self.stream.read_more(&mut self.input, missing, deadline).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+        response.body_bytes =
+            if response.truncated { self.input.len() - response.head_bytes } else { length as usize };
+        Ok(())
+    }
+
+    async fn read_chunked(
+        &mut self,
+        response: &mut Response,
+        limits: &ResponseLimits,
+        deadline: Instant,
+    ) -> Result<(), ExchangeError> {
+        let mut decoder = Chunked::new(&limits.http);
+        loop {
+            let received = &self.input[response.head_bytes..];
+            let progress = match decoder.decode(received, &mut self.body, limits.body_bytes_max) {
+                Ok(progress) => progress,
+                Err(refusal) if refusal.status() == 413 => {
+                    response.truncated = true;
+                    return Ok(());
+                }
+                Err(refusal) => return Err(refusal.into()),
+            };
+            self.input.drain(response.head_bytes..response.head_bytes + progress.consumed);
+            if progress.done {
+                return Ok(());
+            }
+            if self.stream.read_more(&mut self.input, READ_BYTES, deadline).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+    }
+
+    async fn read_to_end(
+        &mut self,
+        response: &mut Response,
+        limits: &ResponseLimits,
+        deadline: Instant,
+    ) -> Result<(), ExchangeError> {
+        response.keep_alive = false;
+        while self.input.len() - response.head_bytes <= limits.body_bytes_max {
+            if self.stream.read_more(&mut self.input, READ_BYTES, deadline).await? == 0 {
+                response.body_bytes = self.input.len() - response.head_bytes;
+                return Ok(());
+            }
+        }
+        response.body_bytes = limits.body_bytes_max;
+        response.truncated = true;
+        Ok(())
+    }
+
+    /// The body of a response that was just read.
+    pub(crate) fn body(&self, response: &Response) -> &[u8] {
+        if response.chunked {
+            &self.body
+        } else {
+            &self.input[response.head_bytes..response.head_bytes + response.body_bytes]
+        }
+    }
+
+    /// The response's fields, parsed once more: only replies need them.
+    pub(crate) fn with_fields<T>(
+        &self,
+        limits: &ResponseLimits,
+        read: impl FnOnce(&[eagre_http1::Header<'_>]) -> T,
+    ) -> Option<T> {
+        let mut headers = Headers::new();
+        let head = parse_response(&self.input, &mut headers, &limits.http).ok()??;
+        Some(read(head.headers))
+    }
+}
+
+/// Bytes asked for when the length is not known.
+const READ_BYTES: usize = 4 * 1024;
+
+/// RFC 9110 section 10.2.3: seconds, or a date.
+fn retry_after<'h>(mut fields: impl Iterator<Item = (&'h str, &'h [u8])>) -> Option<Duration> {
+    let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
+    let value = std::str::from_utf8(value).ok()?.trim();
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(value: &str) -> Option<Duration> {
+        retry_after([("Retry-After", value.as_bytes())].into_iter())
+    }
+
+    #[test]
+    fn retry_after_takes_seconds_and_dates() {
+        assert_eq!(parse("7"), Some(Duration::from_secs(7)));
+        assert_eq!(parse("99999999999999999999999"), Some(Duration::MAX));
+        assert_eq!(parse("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        let later = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        assert!(parse(&later).is_some_and(|wait| wait > Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn nonsense_in_retry_after_is_no_wait() {
+        for value in ["", "-1", "soon", "1.5", "0x10"] {
+            assert_eq!(parse(value), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! One trigger on one shard: what it still has to deliver, and in which state.
+//!
+//! ```text
+//! fan-out ► queue ► in flight ► finished
+//!             ▲         │ ▲
+//!             │         ▼ │ (due)
+//!     log (catch-up)   waiting
+//! ```
+//! A lane that keeps up is fed positions as they become durable. When its queue
+//! is full it remembers where it fell behind and reads the log from there at
+//! its own pace, so that memory is bounded whatever the backlog and a stuck
+//! subscriber slows nobody else.
+//!
+//! Owns the positions that are handed out and not finished; what is in the log
+//! is never copied.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    sync::Arc,
+};
+
+use eagre_snapshot::{Counter, Counters, Id};
+use eagre_wal::{Cursor, Lsn, Pending};
+use hashbrown::HashMap;
+
+use super::deadletter::Failure;
+use crate::{commit::CommitLog, envelope::Envelope, metrics::Dispatch, table::TriggerRoute};
+
+/// Bounds of one lane.
+#[derive(Clone, Copy)]
+pub(crate) struct LaneLimits {
+    /// Requests in flight at once.
+    pub(crate) parallelism: usize,
+    /// Positions queued in memory.
+    pub(crate) queue_max: usize,
+    /// Positions handed out and not finished, most of them waiting for a retry.
+    pub(crate) pending_max: usize,
+}
+
+/// An event to deliver.
+pub(crate) struct Job {
+    pub(crate) lsn: Lsn,
+    /// Attempts that failed in the present stage.
+    pub(crate) failed: u16,
+    /// What went wrong, once the event is on its way to the dead letter sink.
+    pub(crate) failure: Option<Box<Failure>>,
+}
+
+/// A trigger's deliveries on this shard.
+pub(crate) struct Lane {
+    pub(crate) id: Id,
+    pub(crate) counters: Counters,
+    /// Durations of the attempts.
+    pub(crate) dispatch: Arc<Dispatch>,
+    route: RefCell<Arc<TriggerRoute>>,
+    limits: LaneLimits,
+    queue: RefCell<VecDeque<Lsn>>,
+    /// Retries that are due, and what a restart found unfinished.
+    due: RefCell<VecDeque<Job>>,
+    /// Everything from here on is still to be read from the log.
+    behind: Cell<Option<Lsn>>,
+    unfinished: RefCell<HashMap<Lsn, Progress>>,
+    workers: Cell<usize>,
+    scanning: Cell<bool>,
+    changed: Cell<bool>,
+    closed: Cell<bool>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    attempts: u16,
+    due_ms: u64,
+}
+
+/// What a lane has for a worker.
+pub(crate) enum Next {
+    /// An event to deliver.
+    Job(Job),
+    /// Nothing in this stretch of the log; look again soon.
+    Later,
+    /// Nothing to do until something happens.
+    Idle,
+}
+
+impl Lane {
+    /// A lane that goes on where `cursor` says.
+    pub(crate) fn resume(
+        route: Arc<TriggerRoute>,
+        cursor: Cursor,
+        limits: LaneLimits,
+        counters: Counters,
+        dispatch: Arc<Dispatch>,
+    ) -> Self {
+        let unfinished = cursor
+            .pending
+            .iter()
+            .map(|p| (p.lsn, Progress { attempts: p.attempts, due_ms: p.due_ms }))
+            .collect();
+        Self {
+            id: route.trigger.id,
+            counters,
+            dispatch,
+            route: RefCell::new(route),
+            limits,
+            queue: RefCell::default(),
+            due: RefCell::default(),
+            behind: Cell::new(Some(cursor.read)),
+            unfinished: RefCell::new(unfinished),
+            workers: Cell::new(0),
+            scanning: Cell::new(false),
+            changed: Cell::new(true),
+            closed: Cell::new(false),
+        }
+    }
+
+    /// The trigger as it is configured now.
+    pub(crate) fn route(&self) -> Arc<TriggerRoute> {
+        Arc::clone(&self.route.borrow())
+    }
+
+    /// Later attempts use the new settings; the place in the log stays.
+    pub(crate) fn reconfigure(&self, route: Arc<TriggerRoute>) {
+        *self.route.borrow_mut() = route;
+    }
+
+    /// Ends the lane: what is in flight ends, nothing more is handed out.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        self.queue.borrow_mut().clear();
+        self.due.borrow_mut().clear();
+        self.behind.set(None);
+    }
+
+    /// The trigger is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// A durable record matched this trigger.
+    pub(crate) fn push(&self, lsn: Lsn) {
+        self.counters.add(Counter::Matched, 1);
+        if self.behind.get().is_some() {
+            return;
+        }
+        let mut queue = self.queue.borrow_mut();
+        if queue.len() < self.limits.queue_max {
+            queue.push_back(lsn);
+        } else {
+            self.behind.set(Some(lsn));
+        }
+    }
+
+    /// A retry is due. A job of a lane that this one has replaced is let go.
+    pub(crate) fn push_due(&self, job: Job) {
+        if self.unfinished.borrow().contains_key(&job.lsn) {
+            self.due.borrow_mut().push_back(job);
+        }
+    }
+
+    /// Unfinished positions that were found at a restart, with the time when
+    /// each is due.
+    pub(crate) fn recovered(&self) -> Vec<(Job, u64)> {
+        let unfinished = self.unfinished.borrow();
+        let retry_max = self.route.borrow().trigger.delivery.retry_max;
+        let mut jobs: Vec<_> = unfinished
+            .iter()
+            .map(|(lsn, progress)| {
+                // The reason of a failure does not survive a restart: an event
+                // that was on its way to the dead letter sink is tried once
+                // more, which finds the reason again.
+                let failed = u32::from(progress.attempts).min(retry_max) as u16;
+                (Job { lsn: *lsn, failed, failure: None }, progress.due_ms)
+            })
+            .collect();
+        jobs.sort_unstable_by_key(|(job, _)| job.lsn);
+        jobs
+    }
+
+    /// Counts a worker in, if one more may run.
+    pub(crate) fn admit_worker(&self) -> bool {
+        let admitted = self.workers.get() < self.limits.parallelism;
+        if admitted {
+            self.workers.set(self.workers.get() + 1);
+        }
+        admitted
+    }
+
+    /// Counts a worker out.
+    pub(crate) fn worker_ended(&self) {
+        self.workers.set(self.workers.get() - 1);
+    }
+
+    /// True for the one caller who shall look again later.
+    pub(crate) fn begin_scan_pause(&self) -> bool {
+        !self.scanning.replace(true)
+    }
+
+    /// The pause is over.
+    pub(crate) fn end_scan_pause(&self) {
+        self.scanning.set(false);
+    }
+
+    /// The next event: retries first, then the queue, then the log.
+    pub(crate) fn next(&self, log: &CommitLog) -> Next {
+        if let Some(job) = self.due.borrow_mut().pop_front() {
+            return Next::Job(job);
+        }
+        if self.unfinished.borrow().len() >= self.limits.pending_max {
+            return Next::Idle;
+        }
+        if self.queue.borrow().is_empty() && self.behind.get().is_some() {
+            self.catch_up(log);
+        }
+        match self.queue.borrow_mut().pop_front() {
+            Some(lsn) => {
+                self.unfinished.borrow_mut().insert(lsn, Progress::default());
+                self.changed.set(true);
+                Next::Job(Job { lsn, failed: 0, failure: None })
+            }
+            None if self.behind.get().is_some() => Next::Later,
+            None => Next::Idle,
+        }
+    }
+
+    /// Reads a stretch of the log into the queue.
+    fn catch_up(&self, log: &CommitLog) {
+        let Some(mut at) = self.behind.get() else { return };
+        let mut queue = self.queue.borrow_mut();
+        for _ in 0..SCAN_RECORDS {
+            if queue.len() == self.limits.queue_max {
+                self.behind.set(Some(at));
+                return;
+            }
+            let Some(entry) = log.read(at) else {
+                // All that is durable is seen; fan-out goes on from here.
+                self.behind.set(None);
+                return;
+            };
+            if entry.kind == crate::envelope::EVENT
+                && Envelope::parse(&entry.body).is_ok_and(|e| e.matches().any(|id| id == self.id))
+            {
+                queue.push_back(entry.lsn);
+            }
+            at = entry.next;
+        }
+        self.behind.set(Some(at));
+        self.changed.set(true);
+    }
+
+    /// An attempt failed and another follows at `due_ms`.
+    pub(crate) fn waits(&self, job: &Job, due_ms: u64) {
+        if let Some(progress) = self.unfinished.borrow_mut().get_mut(&job.lsn) {
+            *progress = Progress { attempts: job.failed, due_ms };
+        }
+        self.changed.set(true);
+    }
+
+    /// The event needs nothing more from this trigger.
+    pub(crate) fn finish(&self, lsn: Lsn) {
+        self.unfinished.borrow_mut().remove(&lsn);
+        self.changed.set(true);
+    }
+
+    /// True once after each change.
+    pub(crate) fn take_changed(&self) -> bool {
+        self.changed.replace(false)
+    }
+
+    /// Where the lane stands, without the event `finished` if one is given.
+    /// Everything below `fanned_out` was offered to the lane.
+    pub(crate) fn cursor(&self, fanned_out: Lsn, finished: Option<Lsn>) -> Cursor {
+        let queued = self.queue.borrow().front().copied();
+        let read = queued.or(self.behind.get()).unwrap_or(fanned_out);
+        let pending = self
+            .unfinished
+            .borrow()
+            .iter()
+            .filter(|(lsn, _)| Some(**lsn) != finished)
+            .map(|(lsn, progress)| Pending {
+                lsn: *lsn,
+                attempts: progress.attempts,
+                due_ms: progress.due_ms,
+            })
+            .collect();
+        Cursor { read, pending }
+    }
+
+    /// Requests in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.workers.get()
+    }
+
+    /// Events that are handed out or queued and not finished.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.queue.borrow().len() + self.unfinished.borrow().len()
+    }
+
+    /// The oldest position that is not finished, if any.
+    pub(crate) fn oldest(&self) -> Option<Lsn> {
+        let unfinished = self.unfinished.borrow().keys().min().copied();
+        let queued = self.queue.borrow().front().copied().or(self.behind.get());
+        unfinished.into_iter().chain(queued).min()
+    }
+}
+
+/// Records read in one go: about 100 µs, which is what other lanes may wait.
+const SCAN_RECORDS: usize = 512;

@@ -1,0 +1,176 @@
+//! Kept-alive connections to subscribers, by authority.
+//!
+//! Owns every outgoing connection of the shard and their number. At the limit a
+//! new connection takes the place of an idle one, or waits its turn.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
+    io,
+    rc::Rc,
+    task::{Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use eagre_snapshot::Endpoint;
+
+use crate::{net::Stream, resolve::Resolver};
+
+/// The connections of one shard.
+pub(crate) struct Pool {
+    idle: RefCell<HashMap<String, Vec<Connection>>>,
+    slots: Rc<Slots>,
+    resolver: Resolver,
+    connect_timeout: Duration,
+    idle_max: Duration,
+}
+
+/// One connection and its buffers, which live as long as it does.
+pub(crate) struct Connection {
+    pub(crate) stream: Stream,
+    /// The request, when it is sent; afterwards empty.
+    pub(crate) output: Vec<u8>,
+    /// The response as read: head, then a body that is not chunked.
+    pub(crate) input: Vec<u8>,
+    /// A chunked response body, decoded.
+    pub(crate) body: Vec<u8>,
+    /// A request was answered on it before, so that its end of stream may be
+    /// the subscriber's idle timeout and no failure.
+    pub(crate) reused: bool,
+    idle_since: Instant,
+    _slot: Slot,
+}
+
+impl Pool {
+    /// An empty pool for at most `connections_max` connections.
+    pub(crate) fn new(
+        connections_max: usize,
+        connect_timeout: Duration,
+        idle_max: Duration,
+        resolver: Resolver,
+    ) -> Self {
+        let slots = Slots { free: Cell::new(connections_max), waiters: RefCell::default() };
+        Self { idle: RefCell::default(), slots: Rc::new(slots), resolver, connect_timeout, idle_max }
+    }
+
+    /// An idle connection to the endpoint, the most recently used first.
+    pub(crate) fn take_idle(&self, endpoint: &Endpoint) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        let connections = idle.get_mut(&endpoint.authority)?;
+        let connection = connections.pop()?;
+        (connection.idle_since.elapsed() < self.idle_max).then_some(connection)
+    }
+
+    /// A new connection to the endpoint.
+    pub(crate) async fn connect(&self, endpoint: &Endpoint) -> io::Result<Connection> {
+        let slot = self.slot().await;
+        let deadline = Instant::now() + self.connect_timeout;
+        let addresses =
+            self.resolver.lookup(&endpoint.host, endpoint.port).await.map_err(io::Error::other)?;
+        let mut failure = io::Error::other("the name has no address");
+        for address in addresses.iter() {
+            match Stream::connect(*address, deadline).await {
+                Ok(stream) => return Ok(Connection::new(stream, slot)),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Keeps a connection for the next request to the same endpoint.
+    pub(crate) fn give_back(&self, endpoint: &Endpoint, mut connection: Connection) {
+        if self.slots.has_waiters() {
+            return;
+        }
+        connection.reused = true;
+        connection.idle_since = Instant::now();
+        connection.shrink();
+        let mut idle = self.idle.borrow_mut();
+        match idle.get_mut(&endpoint.authority) {
+            Some(connections) => connections.push(connection),
+            None => {
+                idle.insert(endpoint.authority.clone(), vec![connection]);
+            }
+        }
+    }
+
+    /// Closes what has been idle for too long.
+    pub(crate) fn reap(&self) {
+        self.idle.borrow_mut().retain(|_, connections| {
+            connections.retain(|connection| connection.idle_since.elapsed() < self.idle_max);
+            !connections.is_empty()
+        });
+    }
+
+    async fn slot(&self) -> Slot {
+        if self.slots.free.get() == 0 {
+            // Any idle connection is worth less than one that is needed now.
+            let mut idle = self.idle.borrow_mut();
+            if let Some(connections) = idle.values_mut().find(|connections| !connections.is_empty()) {
+                connections.pop();
+            }
+        }
+        poll_fn(|context| {
+            if self.slots.free.get() > 0 {
+                self.slots.free.set(self.slots.free.get() - 1);
+                return Poll::Ready(());
+            }
+            self.slots.waiters.borrow_mut().push_back(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        Slot(Rc::clone(&self.slots))
+    }
+}
+
+impl Connection {
+    fn new(stream: Stream, slot: Slot) -> Self {
+        Self {
+            stream,
+            output: Vec::with_capacity(BUFFER_BYTES),
+            input: Vec::with_capacity(BUFFER_BYTES),
+            body: Vec::new(),
+            reused: false,
+            idle_since: Instant::now(),
+            _slot: slot,
+        }
+    }
+
+    /// Gives back what one large message made the buffers grow.
+    fn shrink(&mut self) {
+        for buffer in [&mut self.output, &mut self.input, &mut self.body] {
+            if buffer.capacity() > BUFFER_KEPT_BYTES {
+                *buffer = Vec::with_capacity(BUFFER_BYTES);
+            }
+        }
+    }
+}
+
+/// Holds a request head with its event of the usual size, or a response.
+const BUFFER_BYTES: usize = 4 * 1024;
+/// An idle connection keeps no larger buffer than this.
+const BUFFER_KEPT_BYTES: usize = 32 * 1024;
+
+struct Slots {
+    free: Cell<usize>,
+    waiters: RefCell<VecDeque<Waker>>,
+}
+
+impl Slots {
+    fn has_waiters(&self) -> bool {
+        !self.waiters.borrow().is_empty()
+    }
+}
+
+/// The right to one connection; free again when dropped.
+struct Slot(Rc<Slots>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.free.set(self.0.free.get() + 1);
+        if let Some(waiter) = self.0.waiters.borrow_mut().pop_front() {
+            waiter.wake();
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! One producer's connection: read a request, answer it, and so on.
+//!
+//! Owns the connection's buffers and its deadlines. Requests that were sent
+//! ahead (pipelined) are answered one after another.
+
+use std::{
+    io,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use eagre_http1::{Chunked, Framing, encode};
+
+use super::{
+    answer::Reason,
+    request::{Outcome, Step, step},
+};
+use crate::{net::Stream, shard::Shard};
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(shard: Rc<Shard>, stream: Stream) {
+    let mut connection = Connection {
+        shard,
+        stream,
+        input: Vec::with_capacity(INPUT_BYTES),
+        body: Vec::new(),
+        output: Vec::with_capacity(OUTPUT_BYTES),
+    };
+    // An error means that the producer is gone or too slow: there is nobody to
+    // tell.
+    while connection.exchange().await.unwrap_or(false) {}
+}
+
+struct Connection {
+    shard: Rc<Shard>,
+    stream: Stream,
+    /// What has arrived, from the first byte of the present request on.
+    input: Vec<u8>,
+    /// The present request's body, if it came in chunks.
+    body: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Connection {
+    /// One request and its answer; true if another may follow.
+    async fn exchange(&mut self) -> io::Result<bool> {
+        if self.input.is_empty() {
+            self.rest();
+            let idle_until = Instant::now() + self.shard.config.ingress.idle_keep_alive;
+            if self.stream.read_more(&mut self.input, INPUT_BYTES, idle_until).await? == 0 {
+                return Ok(false);
+            }
+        }
+        let _busy = self.shard.begin_request();
+        let begun = Instant::now();
+        let (outcome, consumed, close) = self.request(begun).await?;
+        let status = self.answer(outcome, close, begun).await?;
+        self.shard.metrics.answered(status, begun.elapsed());
+        if !close {
+            self.input.drain(..consumed);
+        }
+        Ok(!close)
+    }
+
+    /// Between requests nothing large is held.
+    fn rest(&mut self) {
+        if self.input.capacity() > KEPT_BYTES {
+            self.input = Vec::with_capacity(INPUT_BYTES);
+        }
+        self.body = Vec::new();
+    }
+
+    /// Reads until the request is decided.
+    async fn request(&mut self, begun: Instant) -> io::Result<(Outcome, usize, bool)> {
+        let head_deadline = begun + self.shard.config.ingress.header_deadline;
+        loop {
+            match step(&self.shard, &self.input, None) {
+                Step::Decided { outcome, consumed, close } => return Ok((outcome, consumed, close)),
+                Step::NeedHead => self.more(INPUT_BYTES, head_deadline).await?,
+                Step::NeedBody { head_bytes, framing, expect_continue } => {
+                    if expect_continue && self.input.len() == head_bytes {
+                        self.write_continue().await?;
+                    }
+                    if let Framing::Length(length) = framing {
+                        self.read_length(head_bytes, length as usize).await?;
+                        continue;
+                    }
+                    if let Some(refused) = self.read_chunked(head_bytes).await? {
+                        return Ok((Outcome::Refused(refused), self.input.len(), true));
+                    }
+                    return Ok(self.decide_chunked());
+                }
+            }
+        }
+    }
+
+    fn decide_chunked(&self) -> (Outcome, usize, bool) {
+        match step(&self.shard, &self.input, Some(&self.body)) {
+            Step::Decided { outcome, consumed, close } => (outcome, consumed, close),
+            // The head parsed and the body is here, so nothing can be missing.
+            Step::NeedHead | Step::NeedBody { .. } => unreachable!("the request is complete"),
+        }
+    }
+
+    async fn read_length(&mut self, head_bytes: usize, length: usize) -> io::Result<()> {
+        let wanted = head_bytes + length;
+        let deadline = Instant::now() + self.shard.config.ingress.body_deadline_for(length as u64);
+        while self.input.len() < wanted {
+            let missing = wanted - self.input.len();
+            self.more(missing.min(GROWTH_BYTES_MAX), deadline).await?;
+        }
+        Ok(())
+    }
+
+    /// Decodes the body into `self.body` and takes it out of the input.
+    async fn read_chunked(&mut self, head_bytes: usize) -> io::Result<Option<Reason>> {
+        let limit = self.shard.config.ingress.body_bytes_max;
+        let deadline = Instant::now() + self.shard.config.ingress.body_deadline_for(limit as u64);
+        let mut decoder = Chunked::new(&self.shard.request_limits);
+        self.body.clear();
+        loop {
+            let progress = match decoder.decode(&self.input[head_bytes..], &mut self.body, limit) {
+                Ok(progress) => progress,
+                Err(refusal) if refusal.status() == 413 => return Ok(Some(Reason::TooLarge { limit })),
+                Err(refusal) => {
+                    let reason = refusal.to_string();
+                    return Ok(Some(Reason::Http { status: refusal.status(), reason }));
+                }
+            };
+            self.input.drain(head_bytes..head_bytes + progress.consumed);
+            if progress.done {
+                return Ok(None);
+            }
+            self.more(INPUT_BYTES, deadline).await?;
+        }
+    }
+
+    /// Reads more of a request that has begun.
+    async fn more(&mut self, room_min: usize, deadline: Instant) -> io::Result<()> {
+        match self.stream.read_more(&mut self.input, room_min, deadline).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn write_continue(&mut self) -> io::Result<()> {
+        let deadline = self.write_deadline();
+        self.stream.write_all(encode::CONTINUE, deadline).await.map(drop)
+    }
+
+    async fn answer(&mut self, outcome: Outcome, close: bool, begun: Instant) -> io::Result<u16> {
+        let mut output = std::mem::take(&mut self.output);
+        output.clear();
+        let answers = &self.shard.answers;
+        let status = match outcome {
+            Outcome::Stored { last, broker, events, body_bytes } => {
+                self.shard.log.committed(last).await;
+                answers.accepted(&mut output, close);
+                self.shard.metrics.accepted(events, body_bytes);
+                self.shard.dispatched(broker, 202, begun.elapsed());
+                202
+            }
+            Outcome::Options => {
+                answers.options(&mut output, close);
+                200
+            }
+            Outcome::Probed(hash) => {
+                answers.probed(&mut output, hash.as_deref(), close);
+                200
+            }
+            Outcome::Refused(reason) => {
+                answers.refused(&mut output, &reason, close);
+                self.shard.metrics.refused(reason.metric());
+                reason.status()
+            }
+        };
+        let deadline = self.write_deadline();
+        self.output = self.stream.write_all(output, deadline).await?;
+        if close && status >= 400 {
+            self.linger().await;
+        }
+        Ok(status)
+    }
+
+    /// After an early refusal, lets the producer read it: a close with unread
+    /// input would reset the connection and with it the answer.
+    async fn linger(&mut self) {
+        let until = Instant::now() + LINGER;
+        if self.stream.shutdown_write().await.is_err() {
+            return;
+        }
+        let mut discarded = 0;
+        while discarded < LINGER_BYTES_MAX {
+            self.input.clear();
+            match self.stream.read_more(&mut self.input, INPUT_BYTES, until).await {
+                Ok(0) | Err(_) => break,
+                Ok(bytes) => discarded += bytes,
+            }
+        }
+        self.input.clear();
+    }
+
+    fn write_deadline(&self) -> Instant {
+        Instant::now() + self.shard.config.ingress.write_stall
+    }
+}
+
+/// A request with an event of the usual size.
+const INPUT_BYTES: usize = 8 * 1024;
+const OUTPUT_BYTES: usize = 256;
+/// An idle connection keeps no larger buffer than this.
+const KEPT_BYTES: usize = 64 * 1024;
+/// A declared length reserves no more than this before bytes arrive.
+const GROWTH_BYTES_MAX: usize = 64 * 1024;
+/// How long, and for how many bytes, a refused request is read on.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -1,0 +1,81 @@
+//! Match and append: the step that ingress and replies share.
+//!
+//! An event is judged here, once, by the configuration in force, and the
+//! verdict is stored with it.
+
+use eagre_event::Draft;
+use eagre_filter::{Attributes, Value};
+use eagre_wal::{AppendError, Cursor, Lsn};
+
+use crate::{
+    envelope::{self, EVENT},
+    shard::Shard,
+    table::BrokerRoute,
+};
+
+/// Buffers that every event of a shard passes through.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) draft: Draft,
+    matches: Vec<u32>,
+    prefix: Vec<u8>,
+}
+
+/// Progress that is stored in one step with the event it led to.
+pub(crate) struct Origin {
+    pub(crate) consumer: u64,
+    pub(crate) cursor: Cursor,
+}
+
+impl Scratch {
+    /// Matches the decoded and stamped event and puts it into the log's next
+    /// batch.
+    pub(crate) fn store(
+        &mut self,
+        shard: &Shard,
+        broker: &BrokerRoute,
+        body: &[u8],
+        origin: Option<Origin>,
+    ) -> Result<Lsn, AppendError> {
+        let Self { draft, matches, prefix } = self;
+        write_prefix(draft, broker, matches, prefix);
+        let [index, headers, payload] = draft.record_parts(body);
+        let parts = [prefix.as_slice(), index, headers, payload];
+        let now_ms = shard.now_ms();
+        match origin {
+            None => shard.log.append(EVENT, now_ms, &parts),
+            Some(Origin { consumer, cursor }) => {
+                shard.log.append_with_cursor(now_ms, consumer, cursor, (EVENT, &parts))
+            }
+        }
+    }
+
+    /// The event's log record in one piece, for a batch that is stored
+    /// together.
+    pub(crate) fn render(&mut self, draft: &mut Draft, broker: &BrokerRoute, body: &[u8]) -> Vec<u8> {
+        let Self { matches, prefix, .. } = self;
+        write_prefix(draft, broker, matches, prefix);
+        let [index, headers, payload] = draft.record_parts(body);
+        [prefix.as_slice(), index, headers, payload].concat()
+    }
+}
+
+/// The event's attributes as filters see them.
+struct EventAttributes<'a>(&'a Draft);
+
+impl Attributes for EventAttributes<'_> {
+    fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.0.attribute(name).map(|value| match value {
+            eagre_event::Value::String(text) => Value::String(text),
+            eagre_event::Value::Integer(number) => Value::Integer(number),
+            eagre_event::Value::Boolean(truth) => Value::Boolean(truth),
+        })
+    }
+}
+
+/// Judges the event and renders the verdict.
+fn write_prefix(draft: &Draft, broker: &BrokerRoute, matches: &mut Vec<u32>, prefix: &mut Vec<u8>) {
+    broker.matcher.matches(&EventAttributes(draft), matches);
+    let ids = matches.iter().map(|slot| broker.slots[*slot as usize]);
+    envelope::write_prefix(prefix, broker.broker.id, ids);
+}

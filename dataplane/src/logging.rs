@@ -1,0 +1,17 @@
+//! Log lines of the process, to standard error.
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::args::LogFormat;
+
+/// Starts logging; `RUST_LOG` chooses the level, `info` where it is not set. A
+/// second call changes nothing, so that a test may start several planes.
+pub(crate) fn start(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Only "already started" can fail.
+    let _ = match format {
+        LogFormat::Text => lines.with_target(false).try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+}

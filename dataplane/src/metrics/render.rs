@@ -1,0 +1,215 @@
+//! From numbers to families, summed over the shards where the shard does not matter.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+
+use super::{
+    instrument::{Dispatch, Reading},
+    process,
+    shard::{IgnoredReply, Refused, Series, ShardMetrics, Subject},
+    text::{Labels, Text},
+};
+
+const NS_PER_S: f64 = 1e9;
+
+/// What is known of one trigger over all shards, as `/v1/triggers` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TriggerRow {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The name of its broker, in the same namespace.
+    pub broker: String,
+    /// `active`, `paused`, `retrying`, …
+    pub state: String,
+    /// Per shard, the position in the log below which every event is finished.
+    pub cursor: Vec<u64>,
+    /// Events matched and not finished.
+    pub lag_events: u64,
+    /// Age of the oldest of them in seconds.
+    pub lag_seconds: f64,
+    /// Attempts under way.
+    pub in_flight: u64,
+    /// Attempts after the first.
+    pub retries: u64,
+    /// Events its subscriber took.
+    pub delivered: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Events its dead letter sink took, or that wait to be sent there.
+    pub dead_lettered: u64,
+}
+
+/// Appends every family to `out` in the Prometheus text format.
+pub fn render(shards: &[Arc<ShardMetrics>], triggers: &[TriggerRow], out: &mut String) {
+    let mut text = Text::new(out);
+    dispatch(&mut text, shards);
+    requests(&mut text, shards);
+    ingress(&mut text, shards);
+    log(&mut text, shards);
+    trigger_rows(&mut text, triggers);
+    text.family("eagre_build_info", "gauge", "Always 1; the labels say what runs.");
+    text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+    process::render(&mut text);
+}
+
+/// Contract 5.1: one family for the ingress and for the attempts of triggers;
+/// `messaging_destination_name` tells them apart.
+fn dispatch(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>]) {
+    text.family(
+        "kn_eventing_dispatch_duration_seconds",
+        "histogram",
+        "Time to store an event at the ingress, or of one attempt to deliver it.",
+    );
+    let brokers = summed(shards, |shard| &shard.brokers);
+    let triggers = summed(shards, |shard| &shard.triggers);
+    let subjects =
+        brokers.iter().map(|entry| ("broker", entry)).chain(triggers.iter().map(|e| ("trigger", e)));
+    for (kind, ((subject, status), reading)) in subjects {
+        let Subject { namespace, name, broker } = subject;
+        let destination = format!("{kind}:{name}.{namespace}");
+        let status = status_text(*status);
+        let labels: [(&str, &str); 8] = [
+            ("messaging_system", "knative"),
+            ("messaging_operation_name", "send"),
+            ("messaging_destination_name", &destination),
+            ("kn_broker_name", broker),
+            ("kn_broker_namespace", namespace),
+            ("http_response_status_code", &status),
+            ("kn_trigger_name", name),
+            ("kn_trigger_namespace", namespace),
+        ];
+        let labels: Labels<'_> = if kind == "trigger" { &labels } else { &labels[..6] };
+        text.histogram(labels, reading, NS_PER_S);
+    }
+}
+
+fn summed(
+    shards: &[Arc<ShardMetrics>],
+    series: impl Fn(&ShardMetrics) -> &Series,
+) -> BTreeMap<(Subject, u16), Reading> {
+    let mut sums = BTreeMap::new();
+    for shard in shards {
+        for (subject, dispatch) in series(shard).held() {
+            for (status, reading) in dispatch.read() {
+                add(&mut sums, (subject.clone(), status), reading);
+            }
+        }
+    }
+    sums
+}
+
+fn add<K: Ord>(sums: &mut BTreeMap<K, Reading>, key: K, reading: Reading) {
+    use std::collections::btree_map::Entry;
+    match sums.entry(key) {
+        Entry::Vacant(vacant) => drop(vacant.insert(reading)),
+        Entry::Occupied(mut sum) => sum.get_mut().merge(&reading),
+    }
+}
+
+/// The label of a status. Empty, which to Prometheus is the same as absent, where no
+/// response came.
+fn status_text(status: u16) -> String {
+    match status {
+        Dispatch::NO_RESPONSE => String::new(),
+        Dispatch::OTHERS => "_OTHER".into(),
+        status => status.to_string(),
+    }
+}
+
+fn requests(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>]) {
+    text.family(
+        "http_server_request_duration_seconds",
+        "histogram",
+        "From the first byte of a request to the ingress to its response.",
+    );
+    let mut sums = BTreeMap::new();
+    for (status, reading) in shards.iter().flat_map(|shard| shard.requests.read()) {
+        add(&mut sums, status, reading);
+    }
+    for (status, reading) in &sums {
+        let labels = [("url_scheme", "http"), ("http_response_status_code", &status_text(*status))];
+        text.histogram(&labels, reading, NS_PER_S);
+    }
+}
+
+fn ingress(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>]) {
+    let mut each = |name, kind, help, value: fn(&ShardMetrics) -> u64| {
+        text.family(name, kind, help);
+        by_shard(text, shards, value);
+    };
+    each("eagre_ingress_events_total", "counter", "Events acknowledged.", |m| m.events.get());
+    each("eagre_ingress_body_bytes_total", "counter", "Bytes of the bodies they came in.", |m| m.bytes.get());
+    // Read in this order, a connection that ends meanwhile does not make the difference negative.
+    each("eagre_ingress_connections", "gauge", "Open connections.", |m| {
+        let closed = m.closed.get();
+        m.opened.get().saturating_sub(closed)
+    });
+    each("eagre_ingress_connections_total", "counter", "Connections accepted.", |m| m.opened.get());
+    each(
+        "eagre_ingress_accept_pauses_total",
+        "counter",
+        "Times accepting paused, at the limit of connections or descriptors.",
+        |m| m.accept_pauses.get(),
+    );
+    text.family("eagre_ingress_refused_total", "counter", "Requests refused, by reason.");
+    for (reason, name) in Refused::ALL {
+        let sum = shards.iter().map(|shard| shard.refused[reason as usize].get()).sum();
+        text.sample(&[("reason", name)], sum);
+    }
+    text.family("eagre_replies_ignored_total", "counter", "Bodies of subscribers' responses passed over.");
+    for (reason, name) in IgnoredReply::ALL {
+        let sum = shards.iter().map(|shard| shard.ignored_replies[reason as usize].get()).sum();
+        text.sample(&[("reason", name)], sum);
+    }
+}
+
+fn log(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>]) {
+    text.family("eagre_log_flush_duration_seconds", "histogram", "Time of one write and sync of the log.");
+    for (i, shard) in shards.iter().enumerate() {
+        text.histogram(&[("shard", &i.to_string())], &shard.flush_duration.read(), NS_PER_S);
+    }
+    text.family("eagre_log_flush_records", "histogram", "Records made durable by one flush.");
+    for (i, shard) in shards.iter().enumerate() {
+        text.histogram(&[("shard", &i.to_string())], &shard.flush_records.read(), 1.0);
+    }
+    let mut each = |name, kind, help, value: fn(&ShardMetrics) -> u64| {
+        text.family(name, kind, help);
+        by_shard(text, shards, value);
+    };
+    each("eagre_log_flushed_bytes_total", "counter", "Bytes made durable.", |m| m.flush_bytes.get());
+    each("eagre_log_used_bytes", "gauge", "Bytes of disk the log takes.", |m| m.log_used_bytes.get());
+    each("eagre_log_max_bytes", "gauge", "Bytes of disk the log may take.", |m| m.log_max_bytes.get());
+    each("eagre_snapshot_generation", "gauge", "Generation of the configuration in force.", |m| {
+        m.generation.get()
+    });
+}
+
+fn by_shard(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>], value: fn(&ShardMetrics) -> u64) {
+    for (i, shard) in shards.iter().enumerate() {
+        text.sample(&[("shard", &i.to_string())], value(shard));
+    }
+}
+
+fn trigger_rows(text: &mut Text<'_>, rows: &[TriggerRow]) {
+    let mut each = |name, kind, help, value: fn(&TriggerRow) -> f64| {
+        text.family(name, kind, help);
+        for row in rows {
+            let labels = [
+                ("kn_trigger_name", row.name.as_str()),
+                ("kn_trigger_namespace", &row.namespace),
+                ("kn_broker_name", &row.broker),
+            ];
+            text.float(&labels, value(row));
+        }
+    };
+    each("eagre_trigger_delivered_total", "counter", "Events the subscriber took.", |r| r.delivered as f64);
+    each("eagre_trigger_failed_attempts_total", "counter", "Attempts that failed.", |r| r.failed as f64);
+    each("eagre_trigger_retries_total", "counter", "Attempts after the first.", |r| r.retries as f64);
+    each("eagre_trigger_dead_lettered_total", "counter", "Events dead-lettered.", |r| r.dead_lettered as f64);
+    each("eagre_trigger_in_flight", "gauge", "Attempts under way.", |r| r.in_flight as f64);
+    each("eagre_trigger_lag_events", "gauge", "Events matched and not finished.", |r| r.lag_events as f64);
+    each("eagre_trigger_lag_seconds", "gauge", "Age of the oldest unfinished event.", |r| r.lag_seconds);
+}

@@ -1,0 +1,309 @@
+//! The data plane as a process: open everything, start the shards, follow the
+//! control plane, and stop when asked.
+//!
+//! Order of start: addresses and logs first, so that a mistake is told before
+//! anything is promised; then the configuration; then connections are taken.
+//! Order of stop: not ready, nothing new accepted, what is under way ends,
+//! progress is stored.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
+
+use eagre_snapshot::StatsWriter;
+
+use crate::{
+    admin,
+    args::Args,
+    config::Config,
+    driver::{self, Choice},
+    exit,
+    follow::{self, Tables},
+    ingress::listener::Census,
+    info::{self, Info},
+    launch::{self, Report, Setup},
+    logging,
+    mail::{Mail, Post},
+    metrics::ShardMetrics,
+    net,
+    resolve::Resolver,
+    stop,
+    view::{LowMarks, View},
+};
+
+/// Why the process cannot start, with the code to exit with.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Failure {
+    code: u8,
+    text: String,
+}
+
+impl Failure {
+    fn new(code: u8, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}
+
+/// Runs the data plane until it is asked to stop.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    logging::start(args.log_format);
+    match serve(args) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            tracing::error!("{failure}");
+            failure.code.into()
+        }
+    }
+}
+
+fn serve(args: &Args) -> Result<u8, Failure> {
+    let config = Config::load(args).map_err(|error| Failure::new(error.exit(), error.to_string()))?;
+    let choice = driver::choose(config.runtime.driver)
+        .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?;
+    let stop = stop::on_signal_or_end_of_input(args.exit_with_stdin)
+        .map_err(|error| Failure::new(exit::OS_ERROR, format!("cannot watch for signals: {error}")))?;
+    let shards = shard_count(&args.data, config.runtime.shards)?;
+    let listeners = listen(args.listen, shards)?;
+    let address = listeners[0].local_addr().map_err(|error| address_failure("--listen", args.listen, &error))?;
+    let admin = TcpListener::bind(args.admin).map_err(|e| address_failure("--admin", args.admin, &e))?;
+    let admin_address = admin.local_addr().map_err(|e| address_failure("--admin", args.admin, &e))?;
+
+    let snapshot_dir = args.snapshot_dir();
+    let stats = StatsWriter::create(&snapshot_dir, shards, STATS_SLOTS)
+        .map_err(|error| Failure::new(exit::TEMP_FAIL, error.to_string()))?;
+    let info = Info::new(args, &config, &choice, address, admin_address, shards);
+    let plane = Plane::start(config, choice, address, listeners, stats, &args.data, &snapshot_dir)?;
+    let code = plane.run(&stop, &snapshot_dir, admin, info);
+    Ok(code)
+}
+
+/// As many shards as are wanted, but never fewer than have a log: what is in
+/// a log is delivered by the shard that owns it.
+fn shard_count(data: &Path, wanted: usize) -> Result<usize, Failure> {
+    std::fs::create_dir_all(data).map_err(|error| {
+        Failure::new(exit::OS_ERROR, format!("--data {}: cannot be created: {error}", data.display()))
+    })?;
+    let mut shards = wanted;
+    while launch::log_directory(data, shards).exists() {
+        shards += 1;
+    }
+    if shards > wanted {
+        tracing::warn!(wanted, shards, "the data directory holds logs of more shards: all of them run");
+    }
+    Ok(shards)
+}
+
+fn listen(address: SocketAddr, shards: usize) -> Result<Vec<TcpListener>, Failure> {
+    let failure = |error: io::Error| address_failure("--listen", address, &error);
+    let address = net::claim(address).map_err(failure)?;
+    (0..shards).map(|_| net::listen(address)).collect::<io::Result<_>>().map_err(failure)
+}
+
+fn address_failure(option: &str, address: SocketAddr, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => "; another process listens there: stop it or choose another port",
+        io::ErrorKind::AddrNotAvailable => "; no interface has this address",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege",
+        _ => "",
+    };
+    Failure::new(exit::OS_ERROR, format!("{option} {address}: {error}{hint}"))
+}
+
+/// The running shards and what connects them.
+struct Plane {
+    config: Arc<Config>,
+    shards: usize,
+    post: Post,
+    tables: Tables,
+    metrics: Vec<Arc<ShardMetrics>>,
+    low_marks: Vec<LowMarks>,
+    reports: mpsc::Receiver<Report>,
+    draining: Arc<AtomicBool>,
+}
+
+impl Plane {
+    fn start(
+        config: Config,
+        choice: Choice,
+        address: SocketAddr,
+        listeners: Vec<TcpListener>,
+        stats: StatsWriter,
+        data: &Path,
+        snapshot_dir: &Path,
+    ) -> Result<Self, Failure> {
+        let shards = listeners.len();
+        let (config, post, tables) = (Arc::new(config), Post::new(shards), follow::no_table());
+        let census = Census::new(shards);
+        let resolver = Resolver::start()
+            .map_err(|error| Failure::new(exit::OS_ERROR, format!("cannot start name resolution: {error}")))?;
+        let (sender, reports) = mpsc::channel();
+        let metrics: Vec<_> = (0..shards).map(|_| Arc::new(ShardMetrics::new())).collect();
+        let low_marks: Vec<LowMarks> = (0..shards).map(|_| LowMarks::default()).collect();
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let setup = Setup {
+                index,
+                shards,
+                driver: choice.driver,
+                config: Arc::clone(&config),
+                address,
+                listener,
+                data: data.to_owned(),
+                metrics: Arc::clone(&metrics[index]),
+                low_marks: Arc::clone(&low_marks[index]),
+                stats: stats.shard(index).expect("every shard takes its handle once"),
+                tables: Arc::clone(&tables),
+                post: post.clone(),
+                census: census.clone(),
+                resolver: resolver.clone(),
+                reports: sender.clone(),
+            };
+            launch::start(setup).map_err(|error| {
+                Failure::new(exit::OS_ERROR, format!("cannot start the thread of shard {index}: {error}"))
+            })?;
+        }
+        let plane = Self {
+            config,
+            shards,
+            post,
+            tables,
+            metrics,
+            low_marks,
+            reports,
+            draining: Arc::default(),
+        };
+        plane.await_logs()?;
+        follow::start(
+            snapshot_dir,
+            stats,
+            Arc::clone(&plane.tables),
+            plane.post.clone(),
+            shards,
+            Arc::clone(&plane.draining),
+        )
+        .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?;
+        Ok(plane)
+    }
+
+    fn await_logs(&self) -> Result<(), Failure> {
+        for _ in 0..self.shards {
+            match self.reports.recv() {
+                Ok(Report::Opened) => {}
+                Ok(Report::Failed { code, text }) => return Err(Failure::new(code, text)),
+                Ok(_) | Err(_) => return Err(Failure::new(exit::SOFTWARE, "a shard ended at its start")),
+            }
+        }
+        Ok(())
+    }
+
+    fn run(
+        &self,
+        stop: &stop::Stop,
+        snapshot_dir: &Path,
+        admin: TcpListener,
+        info: Info,
+    ) -> u8 {
+        let view = View {
+            info: info.clone(),
+            stats: match View::stats_of(snapshot_dir) {
+                Ok(stats) => stats,
+                Err(error) => {
+                    tracing::error!("{error}");
+                    return exit::OS_ERROR;
+                }
+            },
+            tables: Arc::clone(&self.tables),
+            metrics: self.metrics.clone(),
+            low_marks: self.low_marks.clone(),
+            draining: Arc::clone(&self.draining),
+        };
+        let admin = match admin::serve(admin, Arc::new(view)) {
+            Ok(admin) => admin,
+            Err(error) => {
+                tracing::error!("the admin port cannot be served: {error}");
+                return exit::OS_ERROR;
+            }
+        };
+        let code = self.watch(stop, snapshot_dir, &info);
+        drop(admin);
+        info::withdraw(snapshot_dir);
+        code
+    }
+
+    /// Waits for the first configuration, announces the process, waits for the
+    /// end.
+    fn watch(&self, stop: &stop::Stop, snapshot_dir: &Path, info: &Info) -> u8 {
+        let mut serving = 0;
+        loop {
+            if let Some(reason) = stop.requested() {
+                tracing::info!("{reason}: draining");
+                return self.drain();
+            }
+            match self.reports.recv_timeout(STOP_POLL) {
+                Ok(Report::Serving) => {
+                    serving += 1;
+                    if serving == self.shards {
+                        if let Err(error) = info.announce(snapshot_dir) {
+                            tracing::warn!("cannot write {}: {error}", info::FILE);
+                        }
+                        tracing::info!(%info, "serving");
+                    }
+                }
+                Ok(Report::Failed { code, text }) => {
+                    tracing::error!("{text}");
+                    return code;
+                }
+                Ok(_) | Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return exit::SOFTWARE,
+            }
+        }
+    }
+
+    fn drain(&self) -> u8 {
+        self.draining.store(true, Relaxed);
+        let deadline = Instant::now() + self.config.limits.drain_deadline;
+        for shard in 0..self.shards {
+            while self.post.send(shard, Mail::Drain(deadline)).is_err() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        let (mut drained, mut in_time) = (0, true);
+        while drained < self.shards {
+            let left = (deadline + DRAIN_GRACE).saturating_duration_since(Instant::now());
+            match self.reports.recv_timeout(left) {
+                Ok(Report::Drained { complete }) => {
+                    drained += 1;
+                    in_time &= complete;
+                }
+                Ok(Report::Failed { code, .. }) => return code,
+                Ok(_) => {}
+                Err(_) => {
+                    in_time = false;
+                    break;
+                }
+            }
+        }
+        if in_time {
+            tracing::info!("drained, everything accepted is on disk");
+        } else {
+            tracing::warn!("the drain deadline passed; what was cut off is delivered after the next start");
+        }
+        exit::OK
+    }
+}
+
+/// Trigger slots by which the stats page grows.
+const STATS_SLOTS: usize = 256;
+const STOP_POLL: Duration = Duration::from_millis(20);
+/// For the last flush after the deadline.
+const DRAIN_GRACE: Duration = Duration::from_secs(2);
