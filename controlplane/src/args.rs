@@ -1,0 +1,42 @@
+//! Command line of the control plane.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Where the data plane listens unless told otherwise.
+pub const DEFAULT_INGRESS_URL: &str = "http://127.0.0.1:8080";
+
+/// Reads Knative manifests, compiles them and publishes them to the data plane.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "eagre-controlplane", version)]
+pub struct Args {
+    /// Manifest file, or folder that is read with everything below it (*.yaml, *.yml); may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub filename: Vec<PathBuf>,
+
+    /// Folder of the snapshot that the data plane maps
+    #[arg(long, value_name = "DIR")]
+    pub snapshot: PathBuf,
+
+    /// Base URL under which the data plane takes events; resolves references to brokers
+    #[arg(long, value_name = "URL", default_value = DEFAULT_INGRESS_URL)]
+    pub ingress_url: String,
+
+    /// Make broker default/default with a trigger that sends every event to this URL
+    #[arg(long, value_name = "URL")]
+    pub builtin_display: Option<String>,
+
+    /// How log lines are written to standard error
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One line of text for people.
+    Text,
+    /// One JSON object a line for log collectors.
+    Json,
+}

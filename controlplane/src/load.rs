@@ -1,0 +1,79 @@
+//! Texts to a snapshot: parse, index and compile in one step, pure.
+
+use eagre_snapshot::Snapshot;
+
+use crate::compile::compile;
+use crate::index::Index;
+use crate::manifest::{self, Diagnostic};
+use crate::resolve::Resolver;
+use crate::source::files::Sources;
+
+/// What a set of manifests comes to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration, unless there is an error.
+    pub snapshot: Option<Snapshot>,
+    /// Every remark, by file and position.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// The errors among the remarks.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error())
+    }
+}
+
+/// Parses, indexes and compiles all files. Objects of a file with an error take
+/// part as far as they can be read, so that one pass shows as many mistakes as
+/// possible.
+pub fn load(sources: &Sources, resolver: &Resolver) -> Loaded {
+    let mut index = Index::default();
+    let mut diagnostics = sources.problems.clone();
+    // With a broker possibly missing, what refers to one cannot be judged.
+    let mut gaps = diagnostics.iter().any(Diagnostic::is_error);
+    for file in &sources.files {
+        let parsed = manifest::parse(&file.path, &file.text);
+        gaps |= parsed.gaps;
+        diagnostics.extend(parsed.diagnostics);
+        diagnostics.extend(parsed.objects.into_iter().filter_map(|object| index.insert(object).err()));
+    }
+    diagnostics.extend(index.remarks().cloned());
+    let mut snapshot = None;
+    if !gaps {
+        let compiled = compile(&index, resolver);
+        diagnostics.extend(compiled.diagnostics);
+        snapshot = compiled.snapshot;
+    }
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        snapshot = None;
+    }
+    sort(&mut diagnostics);
+    quote(&mut diagnostics, sources);
+    Loaded { snapshot, diagnostics }
+}
+
+fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|a, b| {
+        let rank = |d: &Diagnostic| (d.line, d.column, d.severity);
+        a.path.cmp(&b.path).then(rank(a).cmp(&rank(b))).then_with(|| a.message.cmp(&b.message))
+    });
+}
+
+/// Gives each remark the text of its line, in one pass over each file.
+fn quote(diagnostics: &mut [Diagnostic], sources: &Sources) {
+    for group in diagnostics.chunk_by_mut(|a, b| a.path == b.path) {
+        let file = sources.files.iter().find(|file| *file.path == *group[0].path);
+        let mut lines = file.map_or("", |file| file.text.trim_start_matches('\u{feff}')).lines();
+        let (mut line, mut text) = (0, "");
+        for diagnostic in group {
+            while line < diagnostic.line {
+                text = lines.next().unwrap_or_default();
+                line += 1;
+            }
+            if line > 0 {
+                diagnostic.source = text.to_owned();
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Manifests: YAML text to typed objects.
+//!
+//! Promise: every mistake of a file is reported, each with its line and column,
+//! unless the file is no YAML at all; what is returned without an error is
+//! well-formed by itself.
+//!
+//! Absent on purpose: everything that needs more than one object (duplicates,
+//! a trigger's broker, references), which is the index's and the compiler's,
+//! and all I/O.
+
+pub mod broker;
+pub mod delivery;
+pub mod destination;
+pub mod diagnostic;
+pub mod duration;
+pub mod filter;
+pub mod name;
+pub mod object;
+pub mod reader;
+pub mod trigger;
+pub mod yaml;
+
+use std::{path::Path, sync::Arc};
+
+pub use broker::Broker;
+pub use delivery::Delivery;
+pub use destination::{Destination, Reference};
+pub use diagnostic::{Diagnostic, Located, Place, Severity};
+pub use object::{API_VERSION, CLASS, Metadata, Object};
+pub use trigger::Trigger;
+
+/// What one file holds.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The objects; meaningful only if no diagnostic is an error.
+    pub objects: Vec<Object>,
+    /// What was found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether a broker may be missing from the objects.
+    pub gaps: bool,
+}
+
+/// Reads one file.
+pub fn parse(path: &Arc<Path>, text: &str) -> Parsed {
+    let mut reader = reader::Reader::new(path, text);
+    match yaml::documents(path, text) {
+        Ok(documents) => documents.iter().for_each(|document| reader.object(document)),
+        Err(diagnostic) => {
+            reader.gaps = true;
+            reader.report(diagnostic);
+        }
+    }
+    Parsed { objects: reader.objects, diagnostics: reader.diagnostics, gaps: reader.gaps }
+}

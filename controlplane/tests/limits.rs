@@ -1,0 +1,65 @@
+//! Every limit on input is refused in words, none by running out of something.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::symlink,
+    path::Path,
+};
+
+use eagre_controlplane::{Report, check, limits};
+
+fn check_one(path: &Path) -> Report {
+    check(&[path.to_owned()])
+}
+
+#[track_caller]
+fn assert_refused(report: &Report, message: &str) {
+    assert_eq!(report.diagnostics.len(), 1, "{report}");
+    assert!(report.diagnostics[0].is_error(), "{report}");
+    assert!(report.diagnostics[0].message.contains(message), "{report}");
+}
+
+#[test]
+fn a_huge_file_is_refused_without_reading_it_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("huge.yaml");
+    File::create(&path).unwrap().set_len(limits::FILE_BYTES_MAX << 10).unwrap();
+    assert_refused(&check_one(&path), "larger than 16 MiB");
+}
+
+#[test]
+fn folders_that_contain_themselves_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.yaml"), "# nothing\n").unwrap();
+    symlink(dir.path(), dir.path().join("again")).unwrap();
+    assert_refused(&check_one(dir.path()), "folders inside each other");
+}
+
+#[test]
+fn a_file_reached_twice_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.yaml");
+    fs::write(&path, "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {name: b}\n").unwrap();
+    symlink(&path, dir.path().join("b.yaml")).unwrap();
+    let report = check(&[path.clone(), dir.path().to_owned(), path]);
+    assert_eq!((report.files, report.brokers, report.is_ok()), (1, 1, true), "{report}");
+}
+
+#[test]
+fn a_folder_without_manifests_is_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = check_one(dir.path());
+    assert!(report.is_ok());
+    assert_eq!(report.diagnostics[0].message, "holds no *.yaml or *.yml file");
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("deep.yaml");
+    for (open, close) in [("[", "]"), ("{a: ", "}")] {
+        let depth = 100_000;
+        fs::write(&path, format!("a: {}x{}\n", open.repeat(depth), close.repeat(depth))).unwrap();
+        assert_refused(&check_one(&path), "not valid YAML");
+    }
+}

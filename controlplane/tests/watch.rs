@@ -1,0 +1,313 @@
+//! The binary at work: edits are published, mistakes are not, and it ends
+//! cleanly. What is published is observed the way the data plane does it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use eagre_snapshot::{Generation, Snapshot, StatsWriter, Subscriber};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Far beyond what anything here takes: a loaded machine must not fail a test.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A folder of manifests, a snapshot folder, and a control plane between them.
+struct Setup {
+    dir: TempDir,
+    child: Option<Child>,
+}
+
+impl Setup {
+    fn new() -> Setup {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("manifests")).unwrap();
+        Setup { dir, child: None }
+    }
+
+    fn manifest(&self, name: &str) -> PathBuf {
+        self.dir.path().join("manifests").join(name)
+    }
+
+    fn snapshots(&self) -> PathBuf {
+        self.dir.path().join("snapshot")
+    }
+
+    fn command(&self, arguments: &[&Path]) -> Command {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eagre-controlplane"));
+        command
+            .arg("--snapshot")
+            .arg(self.snapshots())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .env_remove("RUST_LOG");
+        for argument in arguments {
+            command.arg("-f").arg(argument);
+        }
+        command
+    }
+
+    fn start(&mut self, arguments: &[&Path]) -> Watcher {
+        self.child = Some(self.command(arguments).spawn().unwrap());
+        Watcher { subscriber: Subscriber::open(&self.snapshots()).unwrap(), log: self.dir.path().join("log") }
+    }
+
+    fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        child.wait().unwrap()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Setup {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+struct Watcher {
+    subscriber: Subscriber,
+    log: PathBuf,
+}
+
+impl Watcher {
+    /// Waits for generations until one is as wanted.
+    #[track_caller]
+    fn until(&mut self, wanted: impl Fn(&Snapshot) -> bool) -> (Generation, Snapshot) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut seen = Generation::NONE;
+        while Instant::now() < deadline {
+            if let Ok(Some((generation, snapshot))) = self.subscriber.load() {
+                if wanted(&snapshot) {
+                    return (generation, snapshot);
+                }
+                seen = generation;
+            }
+            self.subscriber.wait(seen, Duration::from_millis(100));
+        }
+        panic!("no such generation; log:\n{}", fs::read_to_string(&self.log).unwrap());
+    }
+
+    #[track_caller]
+    fn until_triggers(&mut self, names: &[&str]) -> Generation {
+        self.until(|snapshot| {
+            snapshot.triggers.iter().map(|trigger| trigger.name.as_str()).eq(names.iter().copied())
+        })
+        .0
+    }
+
+    #[track_caller]
+    fn until_logged(&self, text: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while Instant::now() < deadline {
+            if fs::read_to_string(&self.log).unwrap().contains(text) {
+                return;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        panic!("`{text}` was not logged:\n{}", fs::read_to_string(&self.log).unwrap());
+    }
+}
+
+fn broker() -> String {
+    "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {name: b}\n".to_owned()
+}
+
+fn trigger(name: &str) -> String {
+    format!(
+        "---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {{name: {name}}}\n\
+         spec: {{broker: b, subscriber: {{uri: 'http://127.0.0.1:9/'}}}}\n"
+    )
+}
+
+/// Writes beside the target and renames, as editors do.
+#[expect(clippy::disallowed_methods, reason = "stands for an editor, which does not sync either")]
+fn replace(path: &Path, text: &str) {
+    let temporary = path.with_extension("tmp");
+    fs::write(&temporary, text).unwrap();
+    fs::rename(temporary, path).unwrap();
+}
+
+#[test]
+fn an_edit_is_published_and_no_change_is_not() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker() + &trigger("t1")).unwrap();
+    let mut watcher = setup.start(&[&path]);
+    let first = watcher.until_triggers(&["t1"]);
+    // Only a comment: nothing to publish, and the log says so.
+    fs::write(&path, broker() + "# a comment\n" + &trigger("t1")).unwrap();
+    watcher.until_logged("nothing changed; generation 1 stays in force");
+    fs::write(&path, broker() + &trigger("t1") + &trigger("t2")).unwrap();
+    let second = watcher.until_triggers(&["t1", "t2"]);
+    assert_eq!((first, second), (Generation(1), Generation(2)));
+}
+
+#[test]
+fn a_renamed_replacement_is_published_every_time() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker() + &trigger("t0")).unwrap();
+    let mut watcher = setup.start(&[&path]);
+    watcher.until_triggers(&["t0"]);
+    for name in ["t1", "t2", "t3"] {
+        replace(&path, &(broker() + &trigger(name)));
+        watcher.until_triggers(&[name]);
+    }
+}
+
+#[test]
+fn files_of_a_folder_come_and_go() {
+    let mut setup = Setup::new();
+    fs::write(setup.manifest("a.yaml"), broker()).unwrap();
+    fs::write(setup.manifest("b.yml"), trigger("t1")).unwrap();
+    fs::write(setup.manifest("notes.txt"), "kind: nonsense").unwrap();
+    fs::write(setup.manifest(".#a.yaml"), "kind: nonsense").unwrap();
+    let folder = setup.manifest("");
+    let mut watcher = setup.start(&[&folder]);
+    watcher.until_triggers(&["t1"]);
+    fs::create_dir(setup.manifest("more")).unwrap();
+    fs::write(setup.manifest("more/c.yaml"), trigger("t2")).unwrap();
+    watcher.until_triggers(&["t1", "t2"]);
+    fs::remove_file(setup.manifest("b.yml")).unwrap();
+    watcher.until_triggers(&["t2"]);
+}
+
+#[test]
+fn an_invalid_edit_changes_nothing_until_it_is_mended() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker() + &trigger("t1")).unwrap();
+    let mut watcher = setup.start(&[&path]);
+    watcher.until_triggers(&["t1"]);
+    // One good new trigger and one mistake: neither takes effect.
+    let broken = trigger("t3").replace("broker: b", "broker: ''");
+    replace(&path, &(broker() + &trigger("t2") + &broken));
+    watcher.until_logged("`spec.broker` is empty");
+    watcher.until_logged("generation 1 stays in force");
+    assert_eq!(watcher.subscriber.generation(), Generation(1));
+    replace(&path, &(broker() + &trigger("t2") + &trigger("t3")));
+    assert_eq!(watcher.until_triggers(&["t2", "t3"]), Generation(2));
+    watcher.until_logged("manifests are valid again");
+}
+
+#[test]
+fn a_named_file_that_vanishes_or_is_truncated_changes_nothing() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker() + &trigger("t1")).unwrap();
+    let mut watcher = setup.start(&[&path]);
+    watcher.until_triggers(&["t1"]);
+    fs::write(&path, "").unwrap();
+    watcher.until_logged("the file is empty");
+    fs::remove_file(&path).unwrap();
+    watcher.until_logged("No such file");
+    assert_eq!(watcher.subscriber.generation(), Generation(1));
+    fs::write(&path, broker() + &trigger("t2")).unwrap();
+    watcher.until_triggers(&["t2"]);
+}
+
+#[test]
+fn invalid_manifests_at_the_start_end_with_78_and_publish_nothing() {
+    let setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker() + &trigger("T")).unwrap();
+    let status = setup.command(&[&path]).status().unwrap();
+    assert_eq!(status.code(), Some(78), "{}", setup.log());
+    assert!(
+        setup.log().contains("a.yaml:7:18: error: `metadata.name` is not a valid name: `T`"),
+        "{}",
+        setup.log()
+    );
+    assert_eq!(Subscriber::open(&setup.snapshots()).unwrap().generation(), Generation::NONE);
+}
+
+#[test]
+fn invalid_manifests_at_the_start_keep_a_good_generation() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker() + &trigger("t1")).unwrap();
+    setup.start(&[&path]).until_triggers(&["t1"]);
+    assert_eq!(setup.stop().code(), Some(0), "{}", setup.log());
+    fs::write(&path, broker() + &trigger("T")).unwrap();
+    let mut watcher = setup.start(&[&path]);
+    watcher.until_logged("generation 1 stays in force");
+    fs::write(&path, broker() + &trigger("t2")).unwrap();
+    assert_eq!(watcher.until_triggers(&["t2"]), Generation(2));
+}
+
+#[test]
+fn a_restart_with_the_same_manifests_publishes_nothing() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker()).unwrap();
+    setup.start(&[&path]).until(|snapshot| snapshot.brokers.len() == 1);
+    assert_eq!(setup.stop().code(), Some(0), "{}", setup.log());
+    let watcher = setup.start(&[&path]);
+    watcher.until_logged("nothing changed; generation 1 stays in force");
+    assert_eq!(watcher.subscriber.generation(), Generation(1));
+}
+
+#[test]
+fn wrong_arguments_and_missing_files_have_their_own_codes() {
+    let setup = Setup::new();
+    let code = |command: &mut Command| command.status().unwrap().code();
+    assert_eq!(code(&mut setup.command(&[])), Some(64));
+    assert_eq!(code(setup.command(&[]).arg("--no-such-option")), Some(64));
+    assert_eq!(code(setup.command(&[]).args(["--builtin-display", "https://h/"])), Some(64));
+    assert_eq!(
+        code(setup.command(&[]).args(["--builtin-display", "http://h/", "--ingress-url", "h"])),
+        Some(64)
+    );
+    assert_eq!(code(&mut setup.command(&[Path::new("/no/such/file.yaml")])), Some(66));
+}
+
+#[test]
+fn the_built_in_broker_stands_beside_manifests() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker()).unwrap();
+    setup.child =
+        Some(setup.command(&[&path]).args(["--builtin-display", "http://127.0.0.1:9/"]).spawn().unwrap());
+    let mut watcher = Watcher {
+        subscriber: Subscriber::open(&setup.snapshots()).unwrap(),
+        log: setup.dir.path().join("log"),
+    };
+    let (_, snapshot) = watcher.until(|_| true);
+    assert_eq!(
+        snapshot.brokers.iter().map(|broker| broker.name.as_str()).collect::<Vec<_>>(),
+        ["b", "default"]
+    );
+    assert_eq!(snapshot.triggers[0].name, "event-display");
+}
+
+#[test]
+fn the_data_planes_answer_is_logged_once() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker() + &trigger("t1")).unwrap();
+    let mut watcher = setup.start(&[&path]);
+    let first = watcher.until_triggers(&["t1"]);
+    let mut stats = StatsWriter::create(&setup.snapshots(), 2, 16).unwrap();
+    let shards = [stats.shard(0).unwrap(), stats.shard(1).unwrap()];
+    shards.iter().for_each(|shard| shard.applied(first));
+    watcher.until_logged("generation 1 active on 2 shards, 1 brokers, 1 triggers, ");
+    fs::write(&path, broker() + &trigger("t2")).unwrap();
+    let second = watcher.until_triggers(&["t2"]);
+    stats.refuse(second, "not today");
+    watcher.until_logged("generation 2 refused by the data plane, which keeps the one before: not today");
+    assert_eq!(setup.stop().code(), Some(0));
+    assert_eq!(setup.log().matches(" active on ").count(), 1);
+}
