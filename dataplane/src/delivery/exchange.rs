@@ -89,33 +89,16 @@ impl Connection {
     ) -> Result<(Response, Framing), ExchangeError> {
         let mut interim = 0;
         loop {
-            let mut headers = Headers::new();
-            match parse_response(&self.input, &mut headers, &limits.http)? {
-                Some(head) if head.status < 200 => {
-                    let head_bytes = head.head_bytes;
+            match self.parse_head(limits)? {
+                Some((response, _)) if response.status < 200 => {
                     interim += 1;
                     if interim > INTERIM_RESPONSES_MAX {
                         return Err(ExchangeError::TooManyInterim);
                     }
-                    self.input.drain(..head_bytes);
+                    self.input.drain(..response.head_bytes);
                     continue;
                 }
-                Some(head) => {
-                    let fields = head.headers.iter().map(|field| (field.name, field.value));
-                    let response = Response {
-                        status: head.status,
-                        retry_after: matches!(head.status, 429 | 503)
-                            .then(|| retry_after(fields.clone()))
-                            .flatten(),
-                        claims_event: head.status < 300 && eagre_event::is_event(fields),
-                        truncated: false,
-                        keep_alive: head.keep_alive,
-                        head_bytes: head.head_bytes,
-                        body_bytes: 0,
-                        chunked: head.framing == Framing::Chunked,
-                    };
-                    return Ok((response, head.framing));
-                }
+                Some(head) => return Ok(head),
                 None => {}
             }
             let begun = !self.input.is_empty();
@@ -129,6 +112,26 @@ impl Connection {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Apart from the loop above, so that the parser's scratch is not part of
+    /// every worker's state.
+    fn parse_head(&self, limits: &ResponseLimits) -> Result<Option<(Response, Framing)>, ExchangeError> {
+        let mut headers = Headers::new();
+        let Some(head) = parse_response(&self.input, &mut headers, &limits.http)? else { return Ok(None) };
+        let fields = head.headers.iter().map(|field| (field.name, field.value));
+        let asks_to_wait = matches!(head.status, 429 | 503);
+        let response = Response {
+            status: head.status,
+            retry_after: if asks_to_wait { retry_after(fields.clone()) } else { None },
+            claims_event: head.status < 300 && eagre_event::is_event(fields),
+            truncated: false,
+            keep_alive: head.keep_alive,
+            head_bytes: head.head_bytes,
+            body_bytes: 0,
+            chunked: head.framing == Framing::Chunked,
+        };
+        Ok(Some((response, head.framing)))
     }
 
     async fn read_length(

@@ -37,6 +37,8 @@ pub struct Plane {
     pub directory: tempfile::TempDir,
     publisher: Publisher,
     options: Vec<String>,
+    /// Bytes of a file system of its own for the data, if it is to be small.
+    disk_bytes: Option<u64>,
     process: Option<Child>,
     pub ingress: SocketAddr,
     pub admin: SocketAddr,
@@ -46,6 +48,11 @@ pub struct Plane {
 impl Plane {
     /// Starts a data plane with `snapshot` in force.
     pub fn start(snapshot: &Snapshot, options: &[&str]) -> Self {
+        Self::start_on(snapshot, options, None)
+    }
+
+    /// The same with the data on a file system of `disk_bytes`.
+    pub fn start_on(snapshot: &Snapshot, options: &[&str], disk_bytes: Option<u64>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut publisher = Publisher::open(&directory.path().join("run")).unwrap();
         publisher.publish(snapshot).unwrap();
@@ -54,6 +61,7 @@ impl Plane {
             directory,
             publisher,
             options: options.iter().map(ToString::to_string).collect(),
+            disk_bytes,
             process: None,
             ingress: nowhere,
             admin: nowhere,
@@ -91,7 +99,11 @@ impl Plane {
 
     /// The same on other directories.
     pub fn command_on(&self, data: &Path, run: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eagre-dataplane"));
+        let program = env!("CARGO_BIN_EXE_eagre-dataplane");
+        let mut command = match self.disk_bytes {
+            None => Command::new(program),
+            Some(bytes) => on_small_disk(data, bytes, program),
+        };
         command
             .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"])
             .arg(data)
@@ -154,6 +166,16 @@ impl Drop for Plane {
             let _ = process.wait();
         }
     }
+}
+
+/// A command that runs `program` with a small file system at `data`, in a mount
+/// namespace of its own.
+fn on_small_disk(data: &Path, bytes: u64, program: &str) -> Command {
+    std::fs::create_dir_all(data).unwrap();
+    let script = format!("mount -t tmpfs -o size={bytes} tmpfs \"$0\" && exec \"$@\"");
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script]).arg(data).arg(program);
+    command
 }
 
 /// A connection that sends exact bytes.
