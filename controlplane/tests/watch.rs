@@ -1,6 +1,8 @@
 //! The binary at work: edits are published, mistakes are not, and it ends
 //! cleanly. What is published is observed the way the data plane does it.
 
+#![allow(clippy::disallowed_methods, reason = "tests move files as an editor or an intruder does")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -52,10 +52,6 @@ pub struct Args {
     /// Format of the log lines on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-
-    /// Stop when standard input reaches its end: a parent that dies takes its child along
-    #[arg(long, hide = true)]
-    pub exit_with_stdin: bool,
 }
 
 /// Format of log lines.

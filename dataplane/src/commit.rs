@@ -29,11 +29,7 @@ pub(crate) struct CommitLog {
 impl CommitLog {
     /// Takes over an opened log.
     pub(crate) fn new(log: Log) -> Self {
-        Self {
-            log: RefCell::new(log),
-            waiters: RefCell::default(),
-            appended: Notify::default(),
-        }
+        Self { log: RefCell::new(log), waiters: RefCell::default(), appended: Notify::default() }
     }
 
     /// Puts a record into the next batch.
@@ -45,11 +41,7 @@ impl CommitLog {
 
     /// Puts several records into the next batch, all or none, and gives the
     /// position of the last.
-    pub(crate) fn append_group(
-        &self,
-        now_ms: u64,
-        records: &[(Kind, &[&[u8]])],
-    ) -> Result<Lsn, AppendError> {
+    pub(crate) fn append_group(&self, now_ms: u64, records: &[(Kind, &[&[u8]])]) -> Result<Lsn, AppendError> {
         let lsn = self.log.borrow_mut().append_group(now_ms, records)?;
         self.appended.notify();
         Ok(lsn)

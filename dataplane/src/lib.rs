@@ -47,12 +47,12 @@ mod runtime;
 mod shard;
 mod table;
 
-mod ingress;
-mod intake;
-mod envelope;
 mod commit;
 mod delivery;
+mod envelope;
 mod graveyard;
+mod ingress;
+mod intake;
 
 // What is told about it.
 mod admin;

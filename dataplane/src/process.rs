@@ -28,8 +28,8 @@ use crate::{
     driver::{self, Choice},
     exit,
     follow::{self, Tables},
-    ingress::listener::Census,
     info::{self, Info},
+    ingress::listener::Census,
     launch::{self, Report, Setup},
     logging,
     mail::{Mail, Post},
@@ -71,11 +71,12 @@ fn serve(args: &Args) -> Result<u8, Failure> {
     let config = Config::load(args).map_err(|error| Failure::new(error.exit(), error.to_string()))?;
     let choice = driver::choose(config.runtime.driver)
         .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?;
-    let stop = stop::on_signal_or_end_of_input(args.exit_with_stdin)
+    let stop = stop::on_signal()
         .map_err(|error| Failure::new(exit::OS_ERROR, format!("cannot watch for signals: {error}")))?;
     let shards = shard_count(&args.data, config.runtime.shards)?;
     let listeners = listen(args.listen, shards)?;
-    let address = listeners[0].local_addr().map_err(|error| address_failure("--listen", args.listen, &error))?;
+    let address =
+        listeners[0].local_addr().map_err(|error| address_failure("--listen", args.listen, &error))?;
     let admin = TcpListener::bind(args.admin).map_err(|e| address_failure("--admin", args.admin, &e))?;
     let admin_address = admin.local_addr().map_err(|e| address_failure("--admin", args.admin, &e))?;
 
@@ -145,8 +146,9 @@ impl Plane {
         let shards = listeners.len();
         let (config, post, tables) = (Arc::new(config), Post::new(shards), follow::no_table());
         let census = Census::new(shards);
-        let resolver = Resolver::start()
-            .map_err(|error| Failure::new(exit::OS_ERROR, format!("cannot start name resolution: {error}")))?;
+        let resolver = Resolver::start().map_err(|error| {
+            Failure::new(exit::OS_ERROR, format!("cannot start name resolution: {error}"))
+        })?;
         let (sender, reports) = mpsc::channel();
         let metrics: Vec<_> = (0..shards).map(|_| Arc::new(ShardMetrics::new())).collect();
         let low_marks: Vec<LowMarks> = (0..shards).map(|_| LowMarks::default()).collect();
@@ -172,16 +174,8 @@ impl Plane {
                 Failure::new(exit::OS_ERROR, format!("cannot start the thread of shard {index}: {error}"))
             })?;
         }
-        let plane = Self {
-            config,
-            shards,
-            post,
-            tables,
-            metrics,
-            low_marks,
-            reports,
-            draining: Arc::default(),
-        };
+        let plane =
+            Self { config, shards, post, tables, metrics, low_marks, reports, draining: Arc::default() };
         plane.await_logs()?;
         follow::start(
             snapshot_dir,
@@ -206,13 +200,7 @@ impl Plane {
         Ok(())
     }
 
-    fn run(
-        &self,
-        stop: &stop::Stop,
-        snapshot_dir: &Path,
-        admin: TcpListener,
-        info: Info,
-    ) -> u8 {
+    fn run(&self, stop: &stop::Stop, snapshot_dir: &Path, admin: TcpListener, info: Info) -> u8 {
         let view = View {
             info: info.clone(),
             stats: match View::stats_of(snapshot_dir) {
@@ -245,8 +233,8 @@ impl Plane {
     fn watch(&self, stop: &stop::Stop, snapshot_dir: &Path, info: &Info) -> u8 {
         let mut serving = 0;
         loop {
-            if let Some(reason) = stop.requested() {
-                tracing::info!("{reason}: draining");
+            if stop.is_requested() {
+                tracing::info!("asked to stop: draining");
                 return self.drain();
             }
             match self.reports.recv_timeout(STOP_POLL) {

@@ -118,15 +118,12 @@ impl TriggerRoute {
 
     fn new(trigger: Trigger, stats_slot: u32, broker_path: &str) -> Self {
         let subscriber_head = request_head(&trigger.subscriber, &trigger.namespace, true);
-        let dead_letter_head =
-            trigger.dead_letter.as_ref().map(|e| request_head(e, &trigger.namespace, false)).unwrap_or_default();
-        Self {
-            trigger,
-            stats_slot,
-            broker_path: broker_path.to_owned(),
-            subscriber_head,
-            dead_letter_head,
-        }
+        let dead_letter_head = trigger
+            .dead_letter
+            .as_ref()
+            .map(|e| request_head(e, &trigger.namespace, false))
+            .unwrap_or_default();
+        Self { trigger, stats_slot, broker_path: broker_path.to_owned(), subscriber_head, dead_letter_head }
     }
 }
 

@@ -8,7 +8,9 @@ use std::{
 };
 
 use eagre_filter::Filter;
-use support::{Absent, Plane, Received, Subscriber, answer, delivery, endpoint, event, eventually, snapshot, trigger};
+use support::{
+    Absent, Plane, Received, Subscriber, answer, delivery, endpoint, event, eventually, snapshot, trigger,
+};
 
 fn decode_base64(text: &str) -> Vec<u8> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -55,8 +57,7 @@ fn dead_letter_of(subscriber_answer: &'static [u8], retry_max: u32) -> (Received
 
 #[test]
 fn exhausted_retries_end_in_the_dead_letter_sink() {
-    let (letter, attempts, uri) =
-        dead_letter_of(b"HTTP/1.1 500 No\r\ncontent-length: 4\r\n\r\noops", 2);
+    let (letter, attempts, uri) = dead_letter_of(b"HTTP/1.1 500 No\r\ncontent-length: 4\r\n\r\noops", 2);
     assert_eq!(attempts, 3);
     assert_eq!(letter.target, "/dead");
     assert_eq!(letter.fields["ce-knativeerrordest"], uri);
@@ -165,9 +166,11 @@ fn a_malformed_reply_fails_the_delivery() {
 
 #[test]
 fn a_body_that_is_no_event_and_a_reply_in_202_are_ignored() {
-    let subscriber = Subscriber::start(|request| match request.id() {
+    let subscriber = Subscriber::start(|request| {
+        match request.id() {
         "1" => b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"ok\":true}".to_vec(),
         _ => b"HTTP/1.1 202 OK\r\nce-specversion: 1.0\r\nce-id: r\r\nce-source: /r\r\nce-type: t\r\ncontent-length: 0\r\n\r\n".to_vec(),
+    }
     });
     let plane = Plane::start(&snapshot(vec![trigger("t", subscriber.address)]), &[]);
     assert_eq!(plane.send(&event("1", "", b"x")).status, 202);
@@ -179,8 +182,10 @@ fn a_body_that_is_no_event_and_a_reply_in_202_are_ignored() {
 #[test]
 fn one_subscriber_that_hangs_does_not_slow_the_other_nine() {
     let healthy = Subscriber::start(|_| answer(200));
-    let hanging = Subscriber::start(|_| loop {
-        std::thread::park();
+    let hanging = Subscriber::start(|_| {
+        loop {
+            std::thread::park();
+        }
     });
     let mut triggers = vec![trigger("hangs", hanging.address)];
     triggers.extend((1..10).map(|n| trigger(&format!("t{n}"), healthy.address)));

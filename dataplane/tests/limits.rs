@@ -104,7 +104,8 @@ fn few_connections_are_spread_over_the_shards() {
         assert_eq!(client.exchange(&event(&n.to_string(), "", b"x")).status, 202);
     }
     let metrics = plane.get("/metrics").text();
-    let open: Vec<_> = metrics.lines().filter(|line| line.starts_with("eagre_ingress_connections{")).collect();
+    let open: Vec<_> =
+        metrics.lines().filter(|line| line.starts_with("eagre_ingress_connections{")).collect();
     assert!(open.len() == 2 && open.iter().all(|line| line.ends_with(" 2")), "{open:?}");
 }
 

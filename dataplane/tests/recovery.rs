@@ -23,7 +23,8 @@ fn post(ingress: SocketAddr, prefix: &str, count: usize) -> Vec<String> {
             thread::spawn(move || {
                 let mut client = Client::connect(ingress);
                 let ids = (producer..count).step_by(8).map(|n| format!("{prefix}{n}"));
-                ids.inspect(|id| assert_eq!(client.exchange(&event(id, "", b"x")).status, 202)).collect::<Vec<_>>()
+                ids.inspect(|id| assert_eq!(client.exchange(&event(id, "", b"x")).status, 202))
+                    .collect::<Vec<_>>()
             })
         })
         .collect();
@@ -143,7 +144,9 @@ fn fewer_shards_than_logs_still_deliver_every_log() {
 #[test]
 fn a_second_process_on_the_same_data_is_refused() {
     let plane = Plane::start(&snapshot(vec![]), &[]);
-    let output = plane.command_on(&plane.directory.path().join("data"), &plane.directory.path().join("other")).output();
+    let output = plane
+        .command_on(&plane.directory.path().join("data"), &plane.directory.path().join("other"))
+        .output();
     let output = output.unwrap();
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -133,6 +133,7 @@ pub(crate) fn place<T>(
     let (path, temporary) = (dir.join(name), dir.join(format!("{TEMPORARY_PREFIX}{name}")));
     // Of a predecessor that died here.
     let _ = std::fs::remove_file(&temporary);
+    #[expect(clippy::disallowed_methods, reason = "shared memory: nothing outlives the machine")]
     let write = || {
         let file = no_follow().read(true).write(true).create_new(true).mode(0o600).open(&temporary)?;
         let value = fill(&file)?;

@@ -1,5 +1,7 @@
 //! Files that must be refused, each with its reason.
 
+#![allow(clippy::disallowed_methods, reason = "tests move files as an editor or an intruder does")]
+
 mod support;
 
 use std::fs::{self, Permissions};

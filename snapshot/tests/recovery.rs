@@ -1,5 +1,7 @@
 //! Either process killed, restarted or late, at each step.
 
+#![allow(clippy::disallowed_methods, reason = "tests move files as an editor or an intruder does")]
+
 mod support;
 
 use std::fs;

@@ -83,10 +83,7 @@ fn append(
         })
         .ok_or_else(|| Refused::Malformed("its head does not parse".into()))?
         .map_err(|error| Refused::Malformed(error.to_string()))?;
-    scratch
-        .draft
-        .stamp(SystemTime::now(), Ttl::FromParent(parent_ttl))
-        .map_err(|_| Refused::TtlExhausted)?;
+    scratch.draft.stamp(SystemTime::now(), Ttl::FromParent(parent_ttl)).map_err(|_| Refused::TtlExhausted)?;
     let cursor = lane.cursor(shard.fanned_out(), Some(lsn));
     scratch
         .store(shard, broker, body, Some(Origin { consumer: lane.id.0, cursor }))

@@ -21,14 +21,7 @@ use super::{
     reply::{self, Refused},
     request::{self, Target},
 };
-use crate::{
-    envelope::Envelope,
-    exit,
-    metrics::IgnoredReply,
-    net,
-    shard::Shard,
-    table::TriggerRoute,
-};
+use crate::{envelope::Envelope, exit, metrics::IgnoredReply, net, shard::Shard, table::TriggerRoute};
 
 /// Starts as many workers as the lane has events for and its parallelism
 /// allows.
@@ -205,7 +198,8 @@ async fn exchange(
     record: &Record<'_>,
     body: &Bytes,
 ) -> Result<(Connection, Response), ExchangeError> {
-    let timeout = route.trigger.delivery.timeout_ms.map_or(shard.config.delivery.timeout, Duration::from_millis);
+    let timeout =
+        route.trigger.delivery.timeout_ms.map_or(shard.config.delivery.timeout, Duration::from_millis);
     loop {
         let mut connection = match shard.pool.take_idle(target.endpoint) {
             Some(connection) => connection,

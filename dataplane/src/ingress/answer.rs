@@ -20,8 +20,8 @@ pub(crate) enum Reason {
     ProbeWithoutHash,
     #[error("the event is longer than this broker takes: the limit is {limit} bytes")]
     TooLarge { limit: usize },
-    #[error("{0}")]
-    BadEvent(String),
+    #[error("{reason}")]
+    BadEvent { status: u16, reason: String },
     #[error("there is no broker {0} here; see /v1/brokers on the admin port")]
     UnknownBroker(String),
     #[error("knativebrokerttl is used up: the event has passed too many brokers or triggers")]
@@ -39,11 +39,11 @@ impl Reason {
     pub(crate) const fn status(&self) -> u16 {
         match self {
             Self::NoBroker | Self::UnknownBroker(_) => 404,
-            Self::Path | Self::ProbeWithoutHash | Self::BadEvent(_) | Self::TtlExhausted => 400,
+            Self::Path | Self::ProbeWithoutHash | Self::TtlExhausted => 400,
             Self::Method => 405,
             Self::TooLarge { .. } => 413,
             Self::Full(_) | Self::Draining => 503,
-            Self::Http { status, .. } => *status,
+            Self::BadEvent { status, .. } | Self::Http { status, .. } => *status,
         }
     }
 
@@ -53,7 +53,7 @@ impl Reason {
             Self::NoBroker | Self::Path | Self::UnknownBroker(_) => Refused::UnknownBroker,
             Self::Method => Refused::Method,
             Self::TooLarge { .. } => Refused::TooLarge,
-            Self::BadEvent(_) => Refused::InvalidEvent,
+            Self::BadEvent { .. } => Refused::InvalidEvent,
             Self::TtlExhausted => Refused::TtlExhausted,
             Self::Full(_) => Refused::Full,
             Self::Draining => Refused::Draining,

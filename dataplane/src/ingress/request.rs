@@ -6,7 +6,7 @@
 
 use std::{rc::Rc, time::SystemTime};
 
-use eagre_event::{BatchError, Draft, Mode, Ttl};
+use eagre_event::{BatchError, Draft, Error as EventError, Mode, Ttl};
 use eagre_http1::{Framing, Headers, RequestHead, parse_request};
 use eagre_snapshot::Id;
 use eagre_wal::{AppendError, Kind, Lsn};
@@ -34,7 +34,12 @@ pub(crate) enum Step {
 /// How a request ends.
 pub(crate) enum Outcome {
     /// Its events are in the log's next batch.
-    Stored { last: Lsn, broker: Id, events: u64, body_bytes: u64 },
+    Stored {
+        last: Lsn,
+        broker: Id,
+        events: u64,
+        body_bytes: u64,
+    },
     /// It is answered at once.
     Options,
     Probed(Option<Vec<u8>>),
@@ -162,10 +167,7 @@ fn accept_batch<'h>(
         Ok(())
     });
     scratch.draft = draft;
-    decoded.map_err(|error| match error {
-        BatchError::Refused { error, .. } => error,
-        malformed => bad_event(malformed),
-    })?;
+    decoded.map_err(bad_batch)?;
     let broker = broker(&table, path)?;
     shard.may_accept().map_err(full)?;
     let parts: Vec<[&[u8]; 1]> = records.iter().map(|record| [record.as_slice()]).collect();
@@ -183,12 +185,25 @@ fn stamp(draft: &mut Draft) -> Result<(), Reason> {
     draft.stamp(SystemTime::now(), Ttl::FromEvent { max: TTL_MAX }).map_err(|_| Reason::TtlExhausted)
 }
 
+/// Of the reasons against a record only its size is the producer's.
 fn full(error: AppendError) -> Reason {
-    Reason::Full(error.to_string())
+    match error {
+        AppendError::TooLarge { .. } => Reason::Http { status: 413, reason: error.to_string() },
+        _ => Reason::Full(error.to_string()),
+    }
 }
 
-fn bad_event(error: impl ToString) -> Reason {
-    Reason::BadEvent(error.to_string())
+fn bad_event(error: EventError) -> Reason {
+    Reason::BadEvent { status: error.status(), reason: error.to_string() }
+}
+
+fn bad_batch(error: BatchError<Reason>) -> Reason {
+    match error {
+        BatchError::Refused { error, .. } => error,
+        BatchError::Batch(ref cause) | BatchError::Event { error: ref cause, .. } => {
+            Reason::BadEvent { status: cause.status(), reason: error.to_string() }
+        }
+    }
 }
 
 /// Contract 1.5: passes through brokers before an event is taken for a loop.

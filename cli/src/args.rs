@@ -1,0 +1,116 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
+
+use crate::help;
+
+/// A drop-in broker for Knative Eventing: durable, fast, and on a laptop one command
+#[derive(Debug, Parser)]
+#[command(name = "eagre", version, max_term_width = 100, after_help = help::TOP, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run Eagre on this machine, without a cluster
+    #[command(after_help = help::UP)]
+    Up(UpArgs),
+    /// Examine this machine and manifests before Eagre runs on them
+    #[command(after_help = help::CHECK)]
+    Check(CheckArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETION)]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where Eagre keeps its log and listens; `check` examines what `up` would use.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// Directory of the log; made if it is missing
+    #[arg(long, value_name = "DIR", default_value = "./eagre-data")]
+    pub data: PathBuf,
+
+    /// Address where events are posted; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Address of health, metrics and the admin interface
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9092")]
+    pub admin: SocketAddr,
+}
+
+/// `eagre up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Knative manifests, a file or a folder; watched, changes apply at once; may be repeated.
+    /// Without any: broker default/default and a display of every event
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR")]
+    pub filename: Vec<PathBuf>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub place: Place,
+
+    /// Shards: one thread and one log each [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub shards: Option<usize>,
+
+    /// Tuning file; options given here override it
+    #[arg(long, value_name = "eagre.toml")]
+    pub config: Option<PathBuf>,
+
+    /// How shards wait for the kernel; auto takes io_uring where it is allowed
+    #[arg(long, value_name = "DRIVER", value_parser = PossibleValuesParser::new(["auto", "uring", "epoll"]))]
+    pub driver: Option<String>,
+
+    /// When 202 is sent: once the disk has the event (always), at most MS milliseconds before
+    /// that (interval:MS), or without waiting for the disk (never) [default: always]
+    #[arg(long, value_name = "always|never|interval:MS")]
+    pub fsync: Option<String>,
+}
+
+/// `eagre check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Knative manifests, a file or a folder; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR")]
+    pub filename: Vec<PathBuf>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub place: Place,
+
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Form of printed data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
