@@ -17,20 +17,24 @@
 //! a second source for the same index.
 
 mod args;
-pub mod builtin;
-mod check;
-pub mod compile;
-pub mod exit;
-pub mod index;
 pub mod limits;
-pub mod load;
-mod log;
-pub mod manifest;
-mod publish;
-pub mod resolve;
+pub mod exit;
 mod run;
+
+// From files to a snapshot.
 pub mod source;
+pub mod manifest;
+pub mod builtin;
+pub mod load;
+pub mod index;
+pub mod compile;
+pub mod resolve;
+mod publish;
+
+// And back: what became of it.
 mod status;
+mod check;
+mod log;
 
 pub use args::{Args, DEFAULT_INGRESS_URL, LogFormat};
 pub use check::{Report, check};

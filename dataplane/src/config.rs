@@ -35,7 +35,8 @@ pub struct Config {
 pub struct Runtime {
     /// Number of shards; default one per core that the process may use.
     pub shards: usize,
-    /// The CPU each shard is bound to, one per shard; empty leaves it to the scheduler.
+    /// The CPU each shard is bound to, one per shard; empty takes those the process may
+    /// use, in order.
     pub cpus: Vec<usize>,
     /// What was asked for; `driver::choose` decides.
     pub driver: Requested,
@@ -109,7 +110,7 @@ impl Ingress {
 pub struct Delivery {
     /// Attempts of one trigger on one shard at the same time.
     pub parallelism: usize,
-    /// Connections of one shard to one endpoint.
+    /// Connections of one shard to all subscribers together.
     pub max_connections: usize,
     /// Until a connection is established.
     pub connect_timeout: Duration,

@@ -8,8 +8,9 @@ use eagre_filter::{Attributes, Value};
 use eagre_wal::{AppendError, Cursor, Lsn};
 
 use crate::{
+    clock,
+    commit::CommitLog,
     envelope::{self, EVENT},
-    shard::Shard,
     table::BrokerRoute,
 };
 
@@ -32,7 +33,7 @@ impl Scratch {
     /// batch.
     pub(crate) fn store(
         &mut self,
-        shard: &Shard,
+        log: &CommitLog,
         broker: &BrokerRoute,
         body: &[u8],
         origin: Option<Origin>,
@@ -41,11 +42,11 @@ impl Scratch {
         write_prefix(draft, broker, matches, prefix);
         let [index, headers, payload] = draft.record_parts(body);
         let parts = [prefix.as_slice(), index, headers, payload];
-        let now_ms = shard.now_ms();
+        let now_ms = clock::now_ms();
         match origin {
-            None => shard.log.append(EVENT, now_ms, &parts),
+            None => log.append(EVENT, now_ms, &parts),
             Some(Origin { consumer, cursor }) => {
-                shard.log.append_with_cursor(now_ms, consumer, cursor, (EVENT, &parts))
+                log.append_with_cursor(now_ms, consumer, cursor, (EVENT, &parts))
             }
         }
     }

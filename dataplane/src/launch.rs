@@ -67,7 +67,7 @@ pub(crate) fn log_directory(data: &Path, index: usize) -> PathBuf {
 
 /// Starts the shard's thread.
 pub(crate) fn start(setup: Setup) -> io::Result<()> {
-    let cpu = setup.config.runtime.cpus.get(setup.index).copied();
+    let cpu = runtime::cpus(&setup.config.runtime.cpus, setup.shards).get(setup.index).copied();
     runtime::spawn(setup.index, setup.driver, cpu, move || run(setup)).map(drop)
 }
 

@@ -25,34 +25,38 @@
 // The process: from arguments to running shards.
 mod args;
 mod config;
-pub mod exit;
-mod follow;
-mod info;
-mod launch;
 mod limits;
+pub mod exit;
 mod logging;
 mod process;
+mod launch;
+mod follow;
+mod info;
 mod stop;
 
 // What a shard stands on.
-mod clock;
 mod driver;
-mod mail;
+mod runtime;
 mod net;
 mod notify;
+mod mail;
 mod resolve;
-mod runtime;
+mod clock;
 
-// The path of an event.
+// A shard, and the configuration it works by.
 mod shard;
 mod table;
+mod reconfigure;
+mod housekeeping;
 
-mod commit;
-mod delivery;
-mod envelope;
-mod graveyard;
+// The path of an event.
 mod ingress;
 mod intake;
+mod envelope;
+mod commit;
+mod fanout;
+mod delivery;
+mod graveyard;
 
 // What is told about it.
 mod admin;

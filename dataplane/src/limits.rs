@@ -99,11 +99,12 @@ pub mod delivery {
     /// 1 is strict order.
     pub const PARALLELISM_RANGE: RangeInclusive<u64> = 1..=1024;
 
-    /// Connections of one shard to one endpoint (host and port), whichever triggers
-    /// use it: two triggers of default parallelism never wait for each other.
-    pub const MAX_CONNECTIONS_DEFAULT: u64 = 128;
-    /// A subscriber sees this many times the number of shards.
-    pub const MAX_CONNECTIONS_RANGE: RangeInclusive<u64> = 1..=8192;
+    /// Connections of one shard to all subscribers together, idle ones included: a
+    /// bound on descriptors. One trigger takes at most its parallelism of them, so that
+    /// 60 triggers that hang leave room for others; idle ones make way first.
+    pub const MAX_CONNECTIONS_DEFAULT: u64 = 4096;
+    /// More than a process can have descriptors for is a mistake.
+    pub const MAX_CONNECTIONS_RANGE: RangeInclusive<u64> = 1..=65_536;
 
     /// From `connect` to an established connection.
     pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);

@@ -73,6 +73,7 @@ fn serve(args: &Args) -> Result<u8, Failure> {
         .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?;
     let stop = stop::on_signal()
         .map_err(|error| Failure::new(exit::OS_ERROR, format!("cannot watch for signals: {error}")))?;
+    raise_descriptor_limit();
     let shards = shard_count(&args.data, config.runtime.shards)?;
     let listeners = listen(args.listen, shards)?;
     let address =
@@ -87,6 +88,16 @@ fn serve(args: &Args) -> Result<u8, Failure> {
     let plane = Plane::start(config, choice, address, listeners, stats, &args.data, &snapshot_dir)?;
     let code = plane.run(&stop, &snapshot_dir, admin, info);
     Ok(code)
+}
+
+/// Every connection takes a descriptor, and the soft limit is often the 1,024
+/// that suit `select`; the hard limit is what the operator allows.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!("cannot raise the limit of open files to its maximum: {error}");
+    }
 }
 
 /// As many shards as are wanted, but never fewer than have a log: what is in

@@ -48,6 +48,19 @@ fn run<S: Future<Output = ()>>(driver: Driver, shard: impl FnOnce() -> S) -> io:
     Ok(())
 }
 
+/// The CPU of each shard: those that are configured, or one each of those the
+/// process may use. With fewer CPUs than shards the scheduler decides.
+pub(crate) fn cpus(configured: &[usize], shards: usize) -> Vec<usize> {
+    if !configured.is_empty() {
+        return configured.to_vec();
+    }
+    let allowed: Vec<usize> = match rustix::thread::sched_getaffinity(None) {
+        Ok(set) => (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect(),
+        Err(_) => Vec::new(),
+    };
+    if allowed.len() < shards { Vec::new() } else { allowed }
+}
+
 /// Failure costs speed, not correctness: the cpu may be outside a container's
 /// set.
 fn pin(cpu: usize) {

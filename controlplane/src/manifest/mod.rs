@@ -8,17 +8,17 @@
 //! a trigger's broker, references), which is the index's and the compiler's,
 //! and all I/O.
 
+pub mod yaml;
+pub mod reader;
+pub mod object;
 pub mod broker;
+pub mod trigger;
+pub mod filter;
 pub mod delivery;
 pub mod destination;
-pub mod diagnostic;
 pub mod duration;
-pub mod filter;
 pub mod name;
-pub mod object;
-pub mod reader;
-pub mod trigger;
-pub mod yaml;
+pub mod diagnostic;
 
 use std::{path::Path, sync::Arc};
 

@@ -4,13 +4,13 @@
 //! outcome goes back to the lane. Delivery never reads the ingress and never
 //! waits for another lane.
 
-pub(crate) mod backoff;
-pub(crate) mod deadletter;
-pub(crate) mod exchange;
 pub(crate) mod lane;
-pub(crate) mod outcome;
-pub(crate) mod pool;
-pub(crate) mod reply;
-pub(crate) mod request;
-pub(crate) mod timers;
 pub(crate) mod worker;
+pub(crate) mod request;
+pub(crate) mod pool;
+pub(crate) mod exchange;
+pub(crate) mod outcome;
+pub(crate) mod reply;
+pub(crate) mod backoff;
+pub(crate) mod timers;
+pub(crate) mod deadletter;

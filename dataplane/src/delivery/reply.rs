@@ -7,7 +7,6 @@
 use std::time::SystemTime;
 
 use eagre_event::Ttl;
-use eagre_snapshot::Counter;
 use eagre_wal::{AppendError, Lsn};
 
 use super::{exchange::Response, lane::Lane, pool::Connection};
@@ -42,28 +41,9 @@ impl Refused {
     }
 }
 
-/// Stores the reply in `response` together with the end of the delivery of
-/// `lsn`, and waits until both are durable.
-pub(crate) async fn store(
-    shard: &Shard,
-    lane: &Lane,
-    route: &TriggerRoute,
-    lsn: Lsn,
-    parent_ttl: u8,
-    connection: &Connection,
-    response: &Response,
-) -> Result<(), Refused> {
-    if response.truncated {
-        let limit = shard.response_limits.body_bytes_max;
-        return Err(Refused::Malformed(format!("longer than the limit of {limit} bytes")));
-    }
-    let stored = append(shard, lane, route, lsn, parent_ttl, connection, response)?;
-    shard.log.committed(stored).await;
-    lane.counters.add(Counter::Replies, 1);
-    Ok(())
-}
-
-fn append(
+/// Puts the reply in `response` into the log's next batch, together with the end
+/// of the delivery of `lsn`. The caller waits for the position.
+pub(crate) fn append(
     shard: &Shard,
     lane: &Lane,
     route: &TriggerRoute,
@@ -72,6 +52,10 @@ fn append(
     connection: &Connection,
     response: &Response,
 ) -> Result<Lsn, Refused> {
+    if response.truncated {
+        let limit = shard.response_limits.body_bytes_max;
+        return Err(Refused::Malformed(format!("longer than the limit of {limit} bytes")));
+    }
     let table = shard.table();
     let broker =
         table.broker(&route.broker_path).ok_or_else(|| Refused::BrokerGone(route.broker_path.clone()))?;
@@ -86,6 +70,6 @@ fn append(
     scratch.draft.stamp(SystemTime::now(), Ttl::FromParent(parent_ttl)).map_err(|_| Refused::TtlExhausted)?;
     let cursor = lane.cursor(shard.fanned_out(), Some(lsn));
     scratch
-        .store(shard, broker, body, Some(Origin { consumer: lane.id.0, cursor }))
+        .store(&shard.log, broker, body, Some(Origin { consumer: lane.id.0, cursor }))
         .map_err(Refused::NotStored)
 }

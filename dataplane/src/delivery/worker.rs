@@ -248,9 +248,12 @@ async fn judge(
         Verdict::Transient => failed(true),
         Verdict::Permanent => failed(false),
         Verdict::Delivered if response.claims_event && job.failure.is_none() => {
-            let stored = reply::store(shard, lane, route, job.lsn, record.ttl(), connection, response).await;
-            match stored {
-                Ok(()) => Attempt::Delivered,
+            match reply::append(shard, lane, route, job.lsn, record.ttl(), connection, response) {
+                Ok(stored) => {
+                    shard.log.committed(stored).await;
+                    lane.counters.add(Counter::Replies, 1);
+                    Attempt::Delivered
+                }
                 Err(refused) => reply_refused(shard, route, target, &refused),
             }
         }

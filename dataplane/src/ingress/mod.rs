@@ -7,8 +7,8 @@
 //! Deliberately absent: everything about subscribers. The last thing that
 //! ingress knows of an event is its position in the log.
 
-pub(crate) mod answer;
-pub(crate) mod connection;
 pub(crate) mod listener;
+pub(crate) mod connection;
 pub(crate) mod request;
 pub(crate) mod route;
+pub(crate) mod answer;

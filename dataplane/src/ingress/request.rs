@@ -145,7 +145,7 @@ fn accept(shard: &Rc<Shard>, path: &str, head: &RequestHead<'_, '_>, body: &[u8]
     let broker = broker(&table, path)?;
     stamp(&mut scratch.draft)?;
     shard.may_accept().map_err(full)?;
-    let last = scratch.store(shard, broker, body, None).map_err(full)?;
+    let last = scratch.store(&shard.log, broker, body, None).map_err(full)?;
     Ok(Outcome::Stored { last, broker: broker.broker.id, events: 1, body_bytes: body.len() as u64 })
 }
 

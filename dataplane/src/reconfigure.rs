@@ -1,0 +1,106 @@
+//! Putting a configuration in force on a shard: lanes open, change and close.
+//!
+//! Between two loop turns, so that every event is judged by exactly one
+//! configuration. A lane keeps its place in the log for as long as its trigger
+//! exists.
+
+use std::{rc::Rc, sync::Arc, time::Instant};
+
+use eagre_snapshot::{Counters, Generation, Id};
+use eagre_wal::Cursor;
+
+use crate::{
+    delivery::{
+        lane::{Lane, LaneLimits},
+        worker,
+    },
+    exit,
+    shard::Shard,
+    table::{Table, TriggerRoute},
+};
+
+impl Shard {
+    /// Puts a new configuration in force: from the next request on, and for
+    /// every attempt that begins later.
+    pub(crate) fn apply(self: &Rc<Self>, table: Arc<Table>) {
+        let begun = Instant::now();
+        let gone: Vec<Id> =
+            self.lanes.borrow().keys().filter(|id| !table.triggers.contains_key(id)).copied().collect();
+        for id in gone {
+            if let Some(lane) = self.lanes.borrow_mut().remove(&id) {
+                self.stats.borrow_mut().release(lane.route().stats_slot);
+                lane.close();
+            }
+        }
+        self.forget_cursors(&table);
+        for (id, route) in &table.triggers {
+            let known = self.lanes.borrow().get(id).cloned();
+            match known {
+                Some(lane) => lane.reconfigure(Arc::clone(route)),
+                None => self.open_lane(*id, Arc::clone(route)),
+            }
+        }
+        self.brokers.replace(
+            table
+                .brokers()
+                .map(|route| &route.broker)
+                .map(|broker| (broker.id, self.metrics.broker(&broker.namespace, &broker.name)))
+                .collect(),
+        );
+        let generation = table.generation;
+        self.metrics.applied(generation);
+        *self.table.borrow_mut() = table;
+        // A failure is repaid before the next event is accepted.
+        let _ = self.may_accept();
+        self.stats.borrow().applied(Generation(generation));
+        tracing::debug!(generation, micros = begun.elapsed().as_micros() as u64, "configuration applied");
+    }
+
+    /// A trigger that is gone needs no place in the log; if it comes back, it
+    /// starts anew.
+    fn forget_cursors(&self, table: &Table) {
+        for consumer in self.log.consumers() {
+            if !table.triggers.contains_key(&Id(consumer)) {
+                self.log.remove_cursor(consumer);
+                self.cursors_owed.set(true);
+            }
+        }
+    }
+
+    fn open_lane(self: &Rc<Self>, id: Id, route: Arc<TriggerRoute>) {
+        let stored = self.log.cursor(id.0);
+        let cursor = stored.unwrap_or_else(|| {
+            let cursor = Cursor { read: self.log.end(), pending: Vec::new() };
+            self.log.update_cursor(id.0, cursor.clone());
+            self.cursors_owed.set(true);
+            cursor
+        });
+        let counters = self.counters(&route);
+        let (namespace, name) = (&route.trigger.namespace, &route.trigger.name);
+        let dispatch = self.metrics.trigger(namespace, name, route.broker_name());
+        let lane = Rc::new(Lane::resume(route, cursor, self.lane_limits(), counters, dispatch));
+        for (job, due_ms) in lane.recovered() {
+            self.timers.add(due_ms, id, job);
+        }
+        self.lanes.borrow_mut().insert(id, Rc::clone(&lane));
+        worker::kick(self, &lane);
+    }
+
+    fn counters(&self, route: &TriggerRoute) -> Counters {
+        match self.stats.borrow_mut().claim(route.stats_slot, route.trigger.id) {
+            Ok(counters) => counters,
+            Err(error) => {
+                tracing::error!("no shared memory for the counters of a trigger: {error}");
+                exit::now(exit::OS_ERROR)
+            }
+        }
+    }
+
+    fn lane_limits(&self) -> LaneLimits {
+        LaneLimits {
+            parallelism: self.config.delivery.parallelism,
+            queue_max: self.config.limits.queue_per_trigger,
+            pending_max: self.config.limits.pending_per_trigger,
+        }
+    }
+}
