@@ -23,8 +23,7 @@ impl Shard {
             let Ok(envelope) = Envelope::parse(&entry.body) else { continue };
             let lanes = self.lanes.borrow();
             for lane in envelope.matches().filter_map(|id| lanes.get(&id)) {
-                lane.push(entry.lsn);
-                if !touched.iter().any(|other| Rc::ptr_eq(other, lane)) {
+                if lane.push(entry.lsn) {
                     touched.push(Rc::clone(lane));
                 }
             }
@@ -35,6 +34,7 @@ impl Shard {
         // Only now: a lane that reads the log itself must not overtake the loop
         // above.
         for lane in touched {
+            lane.end_fan_out();
             worker::kick(self, &lane);
         }
     }

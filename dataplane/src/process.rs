@@ -58,6 +58,7 @@ impl Failure {
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
     logging::start(args.log_format);
+    end_on_panic();
     match serve(args) {
         Ok(code) => code.into(),
         Err(failure) => {
@@ -65,6 +66,16 @@ pub fn run(args: &Args) -> ExitCode {
             failure.code.into()
         }
     }
+}
+
+/// A panic is a broken invariant: without its shard the process would go on
+/// accepting what nobody delivers. A restart recovers from the log.
+fn end_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        exit::now(exit::SOFTWARE);
+    }));
 }
 
 fn serve(args: &Args) -> Result<u8, Failure> {

@@ -8,7 +8,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
@@ -18,6 +17,7 @@ use std::{
 use eagre_http1::Limits;
 use eagre_snapshot::{Id, ShardStats};
 use eagre_wal::{AppendError, Lsn};
+use hashbrown::HashMap;
 
 use crate::{
     clock,

@@ -29,6 +29,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, u16, bool)> {
         ("GET", bare("GET /default/b"), 405, true),
         ("PUT", bare("PUT /default/b"), 405, true),
         ("DELETE", bare("DELETE /default/b"), 405, true),
+        ("HEAD", bare("HEAD /default/b"), 405, true),
         ("OPTIONS anywhere", bare("OPTIONS /whatever"), 200, true),
         ("no specversion", edit("ce-specversion: 1.0\r\n", ""), 400, true),
         ("specversion 19.0", edit("specversion: 1.0", "specversion: 19.0"), 400, true),
@@ -105,6 +106,21 @@ fn a_chunked_body_over_the_limit_is_413() {
     }
     assert_eq!(client.response().status, 413);
     assert!(client.is_closed());
+}
+
+#[test]
+fn a_request_that_does_not_arrive_in_time_is_408() {
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(config.path(), "[ingress]\nheader_deadline = \"200ms\"\nbody_deadline = \"200ms\"\n")
+        .unwrap();
+    let plane = Plane::start(&snapshot(vec![]), &["--config", config.path().to_str().unwrap()]);
+    let request = event("1", "", b"payload");
+    for sent in [10, request.len() - 1] {
+        let mut client = Client::connect(plane.ingress);
+        client.write(&request[..sent]);
+        assert_eq!(client.response().status, 408, "after {sent} bytes");
+        assert!(client.is_closed());
+    }
 }
 
 #[test]

@@ -64,6 +64,8 @@ pub(crate) struct Lane {
     workers: Cell<usize>,
     scanning: Cell<bool>,
     changed: Cell<bool>,
+    /// Has events of the present fan-out.
+    touched: Cell<bool>,
     closed: Cell<bool>,
 }
 
@@ -110,6 +112,7 @@ impl Lane {
             workers: Cell::new(0),
             scanning: Cell::new(false),
             changed: Cell::new(true),
+            touched: Cell::new(false),
             closed: Cell::new(false),
         }
     }
@@ -137,18 +140,24 @@ impl Lane {
         self.closed.get()
     }
 
-    /// A durable record matched this trigger.
-    pub(crate) fn push(&self, lsn: Lsn) {
+    /// A durable record matched this trigger. True for the first one since
+    /// [`end_fan_out`](Self::end_fan_out).
+    pub(crate) fn push(&self, lsn: Lsn) -> bool {
         self.counters.add(Counter::Matched, 1);
-        if self.behind.get().is_some() {
-            return;
+        if self.behind.get().is_none() {
+            let mut queue = self.queue.borrow_mut();
+            if queue.len() < self.limits.queue_max {
+                queue.push_back(lsn);
+            } else {
+                self.behind.set(Some(lsn));
+            }
         }
-        let mut queue = self.queue.borrow_mut();
-        if queue.len() < self.limits.queue_max {
-            queue.push_back(lsn);
-        } else {
-            self.behind.set(Some(lsn));
-        }
+        !self.touched.replace(true)
+    }
+
+    /// All records of a flush were pushed.
+    pub(crate) fn end_fan_out(&self) {
+        self.touched.set(false);
     }
 
     /// A retry is due. A job of a lane that this one has replaced is let go.

@@ -30,6 +30,8 @@ pub(crate) enum Reason {
     Full(String),
     #[error("this broker is stopping")]
     Draining,
+    #[error("the request did not arrive in time")]
+    Deadline,
     #[error("{reason}")]
     Http { status: u16, reason: String },
 }
@@ -41,6 +43,7 @@ impl Reason {
             Self::NoBroker | Self::UnknownBroker(_) => 404,
             Self::Path | Self::ProbeWithoutHash | Self::TtlExhausted => 400,
             Self::Method => 405,
+            Self::Deadline => 408,
             Self::TooLarge { .. } => 413,
             Self::Full(_) | Self::Draining => 503,
             Self::BadEvent { status, .. } | Self::Http { status, .. } => *status,
@@ -57,7 +60,7 @@ impl Reason {
             Self::TtlExhausted => Refused::TtlExhausted,
             Self::Full(_) => Refused::Full,
             Self::Draining => Refused::Draining,
-            Self::ProbeWithoutHash | Self::Http { .. } => Refused::Http,
+            Self::ProbeWithoutHash | Self::Deadline | Self::Http { .. } => Refused::Http,
         }
     }
 
@@ -86,7 +89,9 @@ impl Answers {
 
     /// A refusal, with its reason as text.
     pub(crate) fn refused(&self, out: &mut Vec<u8>, reason: &Reason, close: bool) {
-        let text = format!("{reason}\n");
+        // A HEAD is among the methods that are refused, and its answer has no
+        // body.
+        let text = if *reason == Reason::Method { String::new() } else { format!("{reason}\n") };
         let text_type = ("content-type", b"text/plain; charset=utf-8".as_slice());
         let seconds = reason.retry_after().map(|seconds| seconds.to_string());
         let retry_after = seconds.as_ref().map(|seconds| ("retry-after", seconds.as_bytes()));

@@ -53,7 +53,12 @@ impl Connection {
         }
         let _busy = self.shard.begin_request();
         let begun = Instant::now();
-        let (outcome, consumed, close) = self.request(begun).await?;
+        let (outcome, consumed, close) = match self.request(begun).await {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                (Outcome::Refused(Reason::Deadline), 0, true)
+            }
+            decided => decided?,
+        };
         let status = self.answer(outcome, close, begun).await?;
         self.shard.metrics.answered(status, begun.elapsed());
         if !close {
