@@ -168,7 +168,7 @@ async fn subscribe(listener: TcpListener, delivered: Rc<Cell<u64>>) {
         let _ = stream.set_nodelay(true);
         monoio::spawn(async move {
             let mut connection = Connection { stream, input: Vec::with_capacity(16 * 1024) };
-            while connection.message(|bytes| request_bytes(bytes)).await.is_some() {
+            while connection.message(request_bytes).await.is_some() {
                 delivered.set(delivered.get() + 1);
                 let answer = &b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"[..];
                 if connection.stream.write_all(answer).await.0.is_err() {

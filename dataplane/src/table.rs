@@ -116,6 +116,12 @@ impl TriggerRoute {
         self.broker_path.split_once('/').map_or("", |(_, name)| name)
     }
 
+    /// Attempts after the first, as far as they are counted: 65,534 at the
+    /// most, which at one a second is 18 hours.
+    pub(crate) fn retry_max(&self) -> u16 {
+        self.trigger.delivery.retry_max.min(u32::from(u16::MAX) - 1) as u16
+    }
+
     fn new(trigger: Trigger, stats_slot: u32, broker_path: &str) -> Self {
         let subscriber_head = request_head(&trigger.subscriber, &trigger.namespace, true);
         let dead_letter_head = trigger

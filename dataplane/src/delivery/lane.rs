@@ -171,14 +171,14 @@ impl Lane {
     /// each is due.
     pub(crate) fn recovered(&self) -> Vec<(Job, u64)> {
         let unfinished = self.unfinished.borrow();
-        let retry_max = self.route.borrow().trigger.delivery.retry_max;
+        let retry_max = self.route.borrow().retry_max();
         let mut jobs: Vec<_> = unfinished
             .iter()
             .map(|(lsn, progress)| {
                 // The reason of a failure does not survive a restart: an event
                 // that was on its way to the dead letter sink is tried once
                 // more, which finds the reason again.
-                let failed = u32::from(progress.attempts).min(retry_max) as u16;
+                let failed = progress.attempts.min(retry_max);
                 (Job { lsn: *lsn, failed, failure: None }, progress.due_ms)
             })
             .collect();

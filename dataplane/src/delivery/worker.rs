@@ -88,9 +88,13 @@ async fn deliver(shard: &Rc<Shard>, lane: &Rc<Lane>, mut job: Job) {
             Attempt::Failed { failure, transient, retry_after } => (failure, transient, retry_after),
         };
         lane.counters.add(Counter::FailedAttempts, 1);
+        if lane.is_closed() {
+            // The trigger is gone, and with it its claim to the event.
+            return;
+        }
         job.failed = job.failed.saturating_add(1);
         let settings = &route.trigger.delivery;
-        if transient && u32::from(job.failed) <= settings.retry_max && !lane.is_closed() {
+        if transient && job.failed <= route.retry_max() {
             let cap = shard.config.delivery.retry_after_max;
             let wait = backoff::wait(settings, u32::from(job.failed), retry_after, cap);
             lane.counters.add(Counter::Retried, 1);
