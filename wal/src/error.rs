@@ -1,0 +1,246 @@
+//! What can go wrong, one type an operation.
+
+use std::{fmt, io, path::PathBuf, sync::Arc};
+
+use crate::{limits, lsn::Lsn};
+
+/// Exit code of an owner whose log is [`Poisoned`]: `EX_IOERR` of sysexits.
+pub const EXIT_POISONED: u8 = 74;
+/// Exit code of an owner whose log is damaged below what was durable:
+/// `EX_DATAERR` of sysexits.
+pub const EXIT_DAMAGED: u8 = 65;
+/// Exit code of an owner whose log is in use: `EX_TEMPFAIL` of sysexits.
+pub const EXIT_LOCKED: u8 = 75;
+/// Exit code of an owner that was given unusable options: `EX_USAGE` of
+/// sysexits.
+pub const EXIT_OPTIONS: u8 = 64;
+
+/// What the disk was asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Write records.
+    Write,
+    /// Make written records durable.
+    Sync,
+    /// Prepare the next segment, for another reason than missing space.
+    Prepare,
+    /// Remove a segment that nobody needs.
+    Remove,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Write => "writing records",
+            Self::Sync => "syncing records",
+            Self::Prepare => "preparing a segment",
+            Self::Remove => "removing a segment",
+        })
+    }
+}
+
+/// The disk failed the log, for good.
+///
+/// After a failed sync the kernel may count lost pages as clean, so that the
+/// next sync succeeds without them: trying again would confirm records that are
+/// gone. Nothing more is durable; the owner exits with [`EXIT_POISONED`], and
+/// the next start reads from the disk what it really has.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the log cannot be made durable: {stage} failed at {at}: {cause}; check the disk and start again")]
+pub struct Poisoned {
+    /// What failed.
+    pub stage: Stage,
+    /// The lowest position concerned.
+    pub at: Lsn,
+    /// What the kernel said.
+    #[source]
+    pub cause: Arc<io::Error>,
+}
+
+/// Why there is no room for a record now.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Full {
+    /// The next segment is being prepared; there will be room in a moment.
+    #[error("the next segment is being prepared")]
+    Preparing,
+    /// Too much waits for the disk; there will be room after a flush.
+    #[error("records wait for the disk")]
+    Pending,
+    /// The log has its maximal size; there will be room when consumers advance.
+    #[error("the log holds its maximum of {max_bytes} bytes; consumers must advance, or raise max_bytes")]
+    MaxBytes {
+        /// The maximum.
+        max_bytes: u64,
+    },
+    /// The file system has no space for a segment.
+    #[error("the file system has no space for a segment: {0}; free some, service resumes by itself")]
+    NoSpace(Arc<io::Error>),
+}
+
+/// Why a record was not appended. Nothing of it is in the log.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// There is no room now; the same record may fit later.
+    #[error("the log is full: {0}")]
+    Full(#[from] Full),
+    /// The record or group never fits a segment.
+    #[error("{bytes} bytes, frames included, exceed the {max} that fit a segment; raise segment_bytes")]
+    TooLarge {
+        /// Bytes of the record or group, frames included.
+        bytes: u64,
+        /// Bytes that fit.
+        max: u64,
+    },
+    /// Kinds below 16 are the log's own.
+    #[error("record kind {0} is reserved for the log")]
+    ReservedKind(u8),
+    /// The cursors do not fit their part of a segment.
+    #[error("{consumers} cursors exceed the {max_bytes} bytes they may take; raise segment_bytes")]
+    TooManyCursors {
+        /// Number of cursors.
+        consumers: usize,
+        /// Bytes they may take.
+        max_bytes: u64,
+    },
+    /// The log is poisoned.
+    #[error(transparent)]
+    Poisoned(#[from] Poisoned),
+}
+
+impl AppendError {
+    /// The same record may be appended later.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full(_))
+    }
+}
+
+/// Records that were durable cannot be read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the log is damaged from {from} up to {to}: {what}; restore the file from a copy")]
+pub struct Damage {
+    /// The first position that cannot be read.
+    pub from: Lsn,
+    /// Reading may go on here.
+    pub to: Lsn,
+    /// What was seen.
+    pub what: DamageKind,
+}
+
+/// What was seen where records were durable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DamageKind {
+    /// Bytes are not what was written.
+    #[error("the checksum or the place of a record is wrong")]
+    Record,
+    /// A segment's header is not what was written.
+    #[error("the header or the size of the segment file is wrong")]
+    Header,
+    /// A full segment has no seal.
+    #[error("the seal of a full segment is missing")]
+    Seal,
+    /// No file covers these positions.
+    #[error("a segment is missing")]
+    Missing,
+    /// The file is another log's.
+    #[error("the segment is of another log, or from another time")]
+    Foreign,
+    /// The file cannot be read.
+    #[error("the segment cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// Options that make no log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// The size of segments is out of range.
+    #[error(
+        "segment_bytes = {0} is not a multiple of {align} from {min} to {max}",
+        align = limits::SEGMENT_ALIGN_BYTES,
+        min = limits::SEGMENT_BYTES_MIN,
+        max = limits::SEGMENT_BYTES_MAX
+    )]
+    SegmentBytes(u64),
+    /// The log is not allowed to hold the segments it needs to work.
+    #[error(
+        "max_bytes = {max_bytes} is less than the {min} of the active segment and the one prepared after it"
+    )]
+    MaxBytes {
+        /// What was given.
+        max_bytes: u64,
+        /// What is needed.
+        min: u64,
+    },
+    /// The cursors that are in the log do not fit segments so small.
+    #[error("the log's {consumers} cursors do not fit segments of this size; raise segment_bytes")]
+    CursorsDoNotFit {
+        /// Number of cursors.
+        consumers: usize,
+    },
+}
+
+/// Why a log was not opened. Nothing was changed on the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The options make no log.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// Another process has the log.
+    #[error("{} is in use by process {holder}; stop it, or choose another directory", path.display())]
+    Locked {
+        /// The log's directory.
+        path: PathBuf,
+        /// The holder's process id, as it wrote it down.
+        holder: String,
+    },
+    /// Records that were durable are damaged.
+    #[error("{} is not opened: {damage}", path.display())]
+    Damaged {
+        /// The log's directory.
+        path: PathBuf,
+        /// What is damaged.
+        damage: Damage,
+    },
+    /// The log was written by a later release.
+    #[error(
+        "{}: segment {base} has format version {version}, this release reads {}; use the later release",
+        path.display(), crate::segment::FORMAT_VERSION
+    )]
+    FutureVersion {
+        /// The log's directory.
+        path: PathBuf,
+        /// The segment.
+        base: Lsn,
+        /// Its version.
+        version: u16,
+    },
+    /// io_uring is not available to this process.
+    #[error(
+        "io_uring is not available ({0}): a seccomp profile or sysctl kernel.io_uring_disabled forbids it, \
+         or the kernel is too old; allow it or choose the thread backend"
+    )]
+    Ring(#[source] io::Error),
+    /// The directory cannot be used.
+    #[error("{}: {doing}: {source}", path.display())]
+    Io {
+        /// The log's directory.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    /// The exit code that tells a supervisor which of these it was.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Options(_) => EXIT_OPTIONS,
+            Self::Locked { .. } => EXIT_LOCKED,
+            Self::Damaged { .. } | Self::FutureVersion { .. } => EXIT_DAMAGED,
+            Self::Ring(_) | Self::Io { .. } => EXIT_POISONED,
+        }
+    }
+}

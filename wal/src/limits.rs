@@ -1,0 +1,59 @@
+//! Every bound of the log, with its reason.
+
+use std::time::Duration;
+
+use crate::{
+    cursor::{CURSOR_BYTES, PENDING_BYTES},
+    record::FRAME_HEADER_BYTES,
+    segment::{HEADER_BYTES, SEAL_FRAME_BYTES},
+};
+
+/// The smallest segment: what the log itself needs of one, a few times over.
+pub const SEGMENT_BYTES_MIN: u64 = 16 * 1024;
+/// The largest segment: an offset in it, and so every length, fits 32 bits.
+pub const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Segments are whole pages, so that no page belongs to two of them.
+pub const SEGMENT_ALIGN_BYTES: u64 = 4096;
+/// The active segment and the one prepared after it.
+pub const SEGMENTS_MIN: u64 = 2;
+
+/// Segments that stand ready behind the active one.
+pub(crate) const SPARE_SEGMENTS: usize = 1;
+
+/// Bytes a write fills at once when a segment is prepared. Larger writes make
+/// large folios of the page cache, and then one small commit writes them whole.
+pub(crate) const ZERO_WRITE_BYTES: usize = 16 * 1024;
+
+/// A buffer larger than this is given back after its flush rather than kept.
+pub(crate) const KEPT_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// How long `open` waits for the lock of a process that is going away: the
+/// kernel may hold its files for as long as a ring of it has work.
+pub(crate) const LOCK_ATTEMPTS: u32 = 40;
+/// Between two attempts.
+pub(crate) const LOCK_RETRY: Duration = Duration::from_millis(50);
+
+/// Between two attempts to prepare a segment where there was no space.
+pub(crate) const PREPARE_RETRY: Duration = Duration::from_millis(500);
+
+/// Bytes that the cursors may take of a segment of this size: a quarter, so
+/// that the larger part of every segment is the owner's.
+pub(crate) const fn cursors_bytes_max(segment_bytes: u64) -> u64 {
+    segment_bytes / 4
+}
+
+/// Bytes of the largest group of records, frames included, that fits every
+/// segment of this size, whatever the cursors take.
+pub(crate) const fn group_bytes_max(segment_bytes: u64) -> u64 {
+    segment_bytes - HEADER_BYTES - SEAL_FRAME_BYTES - cursors_bytes_max(segment_bytes)
+}
+
+const _: () = {
+    // A frame's length is 32 bits.
+    assert!(group_bytes_max(SEGMENT_BYTES_MAX) < u32::MAX as u64);
+    // The smallest segment has room for cursors and for a record of a page.
+    assert!(cursors_bytes_max(SEGMENT_BYTES_MIN) > FRAME_HEADER_BYTES + 8 * (CURSOR_BYTES + PENDING_BYTES));
+    assert!(group_bytes_max(SEGMENT_BYTES_MIN) > FRAME_HEADER_BYTES + 4096);
+    assert!(SEGMENT_BYTES_MIN.is_multiple_of(SEGMENT_ALIGN_BYTES) && HEADER_BYTES.is_multiple_of(8));
+    assert!(SEGMENT_ALIGN_BYTES.is_multiple_of(8) && SEAL_FRAME_BYTES.is_multiple_of(8));
+};

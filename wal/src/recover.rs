@@ -1,0 +1,406 @@
+//! Recovery: what the disk shows → what is done about it.
+//!
+//! First everything is looked at, then every segment gets its decision from
+//! one table, and only when none of them is a refusal is anything written. What
+//! is written is zeros over bytes that were never durable, so that recovery can
+//! be broken off and run again at any point, with the same result.
+//!
+//! Only the end of the log is read whole: the last segment that holds records,
+//! and the empty ones behind it. Of the others the header and the seal are read;
+//! damage inside of them is found, and reported, when they are read.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::{
+    cursor::Cursors,
+    error::{Damage, DamageKind},
+    lsn::Lsn,
+    record::{self, Kind},
+    scan::{Scan, scan},
+    segment::{BadHeader, HEADER_BYTES, Header, Seal},
+    storage::Storage,
+};
+
+/// What a segment's header shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderFact {
+    Good,
+    Damaged,
+    Future,
+}
+
+/// What was seen of one segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub header: HeaderFact,
+    /// It begins where the one before ends and has the generation after; the
+    /// first begins at zero or was written to.
+    pub follows: bool,
+    /// It has a whole seal.
+    pub sealed: bool,
+    /// There is a segment after it.
+    pub has_successor: bool,
+    /// A segment after it was written to.
+    pub later_records: bool,
+    /// Its first record is whole.
+    pub records: bool,
+    /// Something proves that records were durable beyond the last whole one:
+    /// the durable mark of a later frame, or the seal.
+    pub gap: bool,
+    /// Behind the last whole record lie bytes that are not zero.
+    pub residue: bool,
+}
+
+/// What is done about a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// It is full and whole.
+    Keep,
+    /// The log goes on behind its last whole record.
+    Append,
+    /// Behind its last whole record everything is overwritten with zeros: a
+    /// write was torn and nobody was told that it was durable.
+    Truncate,
+    /// It is empty and waits for its turn.
+    Spare,
+    RefuseVersion,
+    RefuseHeader,
+    RefuseOrder,
+    RefuseGap,
+    RefuseSeal,
+    RefuseEnd,
+}
+
+/// One row: the facts it applies to (`None`: whatever it is) and the decision.
+pub(crate) struct Row {
+    header: HeaderFact,
+    follows: Option<bool>,
+    gap: Option<bool>,
+    sealed: Option<bool>,
+    has_successor: Option<bool>,
+    later_records: Option<bool>,
+    residue: Option<bool>,
+    records: Option<bool>,
+    pub decision: Decision,
+}
+
+const ANY: Row = Row {
+    header: HeaderFact::Good,
+    follows: None,
+    gap: None,
+    sealed: None,
+    has_successor: None,
+    later_records: None,
+    residue: None,
+    records: None,
+    decision: Decision::Keep,
+};
+const IN_ORDER: Row = Row { follows: Some(true), ..ANY };
+const SEALED: Row = Row { gap: Some(false), sealed: Some(true), ..IN_ORDER };
+const OPEN: Row = Row { gap: Some(false), sealed: Some(false), ..IN_ORDER };
+const LAST: Row = Row { later_records: Some(false), ..OPEN };
+const CLEAN: Row = Row { residue: Some(false), ..LAST };
+
+/// The table. Every combination of facts is in exactly one row.
+///
+/// - A later version is refused first: what else is seen may mean something
+///   else in it.
+/// - A header is durable before its file has its name, so a bad one is damage.
+/// - Segments come and go at the ends of the log, each durably before the
+///   next. So one that does not follow its predecessor means one is missing,
+///   or a file of another log or time.
+/// - A gap below what is known to be durable is damage, whatever else.
+/// - A segment is sealed only when its successor stands ready, so a sealed one
+///   at the end means that the rest of the log is missing.
+/// - A segment is written to only when the one before it is sealed, so an open
+///   one before it has lost its seal.
+/// - Otherwise nothing says that what lies behind the last whole record was
+///   durable: it is a torn tail.
+pub(crate) const TABLE: [Row; 10] = [
+    Row { header: HeaderFact::Future, decision: Decision::RefuseVersion, ..ANY },
+    Row { header: HeaderFact::Damaged, decision: Decision::RefuseHeader, ..ANY },
+    Row { follows: Some(false), decision: Decision::RefuseOrder, ..ANY },
+    Row { gap: Some(true), decision: Decision::RefuseGap, ..IN_ORDER },
+    Row { has_successor: Some(false), decision: Decision::RefuseEnd, ..SEALED },
+    Row { has_successor: Some(true), decision: Decision::Keep, ..SEALED },
+    Row { later_records: Some(true), decision: Decision::RefuseSeal, ..OPEN },
+    Row { residue: Some(true), decision: Decision::Truncate, ..LAST },
+    Row { records: Some(true), decision: Decision::Append, ..CLEAN },
+    Row { records: Some(false), decision: Decision::Spare, ..CLEAN },
+];
+
+impl Row {
+    pub(crate) fn applies(&self, facts: &Facts) -> bool {
+        let is = |wanted: Option<bool>, fact| wanted.is_none_or(|wanted| wanted == fact);
+        self.header == facts.header
+            && is(self.follows, facts.follows)
+            && is(self.gap, facts.gap)
+            && is(self.sealed, facts.sealed)
+            && is(self.has_successor, facts.has_successor)
+            && is(self.later_records, facts.later_records)
+            && is(self.residue, facts.residue)
+            && is(self.records, facts.records)
+    }
+}
+
+pub(crate) fn decide(facts: &Facts) -> Decision {
+    let row = TABLE.iter().find(|row| row.applies(facts));
+    row.expect("every combination of facts is in the table").decision
+}
+
+/// What opening a log found, and what it did about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Owner's records that were ever appended, released ones included.
+    pub records: u64,
+    /// A torn tail that was cut off: its first position, and the end of its
+    /// last byte. Nobody was told that anything in it was durable.
+    pub truncated: Option<(Lsn, Lsn)>,
+    /// Cursors that stood where the log has no records.
+    pub clamped: Vec<Clamped>,
+    /// Files in the directory that are not the log's. They were left alone.
+    pub unknown_files: Vec<String>,
+}
+
+/// A cursor that stood outside of the log was moved to its edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clamped {
+    /// Whose.
+    pub consumer: u64,
+    /// Where it stood. Below the first record: the records from here on are
+    /// not in the log any more, and this consumer never had them.
+    pub from: Lsn,
+    /// Where it stands.
+    pub to: Lsn,
+}
+
+/// Why the log is not opened.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Damage(Damage),
+    FutureVersion { base: Lsn, version: u16 },
+    Io(std::io::Error),
+}
+
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A log as it lies on the disk after recovery.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    /// Segments with records, and where the records of each end.
+    pub used: Vec<(Header, Lsn)>,
+    pub spares: VecDeque<Header>,
+    /// Of the last used segment.
+    pub last: Option<Scan>,
+    pub cursors: Cursors,
+    pub report: Recovery,
+}
+
+/// A segment as it was seen.
+struct Seen {
+    base: Lsn,
+    bytes: Bytes,
+    header: Result<Header, BadHeader>,
+    /// Of the segments at the end of the log only.
+    scan: Option<Scan>,
+    sealed_end: Option<Lsn>,
+}
+
+impl Seen {
+    fn look(storage: &mut dyn Storage, base: Lsn, whole: bool) -> std::io::Result<Self> {
+        if whole {
+            storage.settle(base)?;
+        }
+        let bytes = storage.view(base)?;
+        let header = Header::decode(&bytes);
+        let header = match header {
+            Ok(header) if header.base != base => Err(BadHeader::Damaged),
+            other => other,
+        };
+        let scan = header.ok().filter(|_| whole).map(|header| scan(&bytes, &header));
+        let seal = header.ok().and_then(|header| Seal::decode(&bytes, &header));
+        Ok(Self { base, bytes, header, scan, sealed_end: seal.map(|(seal, _)| seal.records_end) })
+    }
+
+    /// It was written to, as far as its bytes show.
+    fn is_used(&self) -> bool {
+        self.sealed_end.is_some()
+            || self.scan.is_some_and(|scan| scan.next_sequence.is_some() || scan.end < scan.proven)
+    }
+}
+
+/// Looks at everything, decides, and only then mends the end of the log.
+pub(crate) fn recover(storage: &mut dyn Storage) -> Result<Recovered, Refusal> {
+    let listing = storage.list()?;
+    let mut segments = VecDeque::new();
+    let mut tail_found = false;
+    for base in listing.segments.iter().rev() {
+        let seen = Seen::look(storage, *base, !tail_found)?;
+        tail_found |= seen.is_used();
+        segments.push_front(seen);
+    }
+    let decisions = decide_all(segments.make_contiguous())?;
+    let mut recovered = collect(&segments, &decisions)?;
+    recovered.report.unknown_files = listing.unknown;
+    for (seen, decision) in segments.iter().zip(decisions) {
+        let Some(scan) = seen.scan.filter(|_| decision == Decision::Truncate) else { continue };
+        let Some(residue_end) = scan.residue_end else { continue };
+        storage.zero(seen.base, scan.end - seen.base, residue_end - seen.base)?;
+        recovered.report.truncated.get_or_insert((scan.end, residue_end));
+    }
+    Ok(recovered)
+}
+
+fn decide_all(segments: &[Seen]) -> Result<Vec<Decision>, Refusal> {
+    let mut decisions = Vec::with_capacity(segments.len());
+    let mut before: Option<Header> = None;
+    for (index, seen) in segments.iter().enumerate() {
+        let later = &segments[index + 1..];
+        let facts = facts(seen, before, later);
+        let decision = decide(&facts);
+        refuse(decision, seen, before)?;
+        before = seen.header.ok();
+        decisions.push(decision);
+    }
+    Ok(decisions)
+}
+
+fn facts(seen: &Seen, before: Option<Header>, later: &[Seen]) -> Facts {
+    let header = match seen.header {
+        Ok(_) => HeaderFact::Good,
+        Err(BadHeader::Damaged) => HeaderFact::Damaged,
+        Err(BadHeader::Future(_)) => HeaderFact::Future,
+    };
+    let follows = match (before, seen.header) {
+        (Some(before), Ok(header)) => before.following(header.segment_bytes) == header,
+        (None, Ok(header)) => header.base == Lsn::ZERO || seen.is_used() || later.iter().any(Seen::is_used),
+        (_, Err(_)) => false,
+    };
+    Facts {
+        header,
+        follows,
+        sealed: seen.sealed_end.is_some(),
+        has_successor: !later.is_empty(),
+        later_records: later.iter().any(Seen::is_used),
+        // A segment that was not read whole has what its seal says it has.
+        records: seen.scan.is_none_or(|scan| scan.next_sequence.is_some()),
+        gap: seen.scan.is_some_and(|scan| scan.end < scan.proven),
+        residue: seen.scan.is_some_and(|scan| scan.residue_end.is_some()),
+    }
+}
+
+fn refuse(decision: Decision, seen: &Seen, before: Option<Header>) -> Result<(), Refusal> {
+    let file_end = seen.base + HEADER_BYTES.max(seen.bytes.len() as u64);
+    let end = seen.header.map_or(file_end, |header| header.end());
+    let chain_end = seen.scan.map_or(seen.base, |scan| scan.end);
+    let (from, to, what) = match decision {
+        Decision::Keep | Decision::Append | Decision::Truncate | Decision::Spare => return Ok(()),
+        Decision::RefuseVersion => {
+            let version = seen.header.err().map_or(0, |bad| match bad {
+                BadHeader::Future(version) => version,
+                BadHeader::Damaged => 0,
+            });
+            return Err(Refusal::FutureVersion { base: seen.base, version });
+        }
+        Decision::RefuseHeader => (seen.base, end, DamageKind::Header),
+        Decision::RefuseOrder => match before {
+            Some(before) if before.end() == seen.base => (seen.base, end, DamageKind::Foreign),
+            Some(before) => (before.end().min(seen.base), before.end().max(seen.base), DamageKind::Missing),
+            None => (Lsn::ZERO, seen.base, DamageKind::Missing),
+        },
+        Decision::RefuseGap => (chain_end, seen.scan.map_or(end, |scan| scan.proven), DamageKind::Record),
+        Decision::RefuseSeal => (chain_end, end, DamageKind::Seal),
+        Decision::RefuseEnd => (end, Lsn::MAX, DamageKind::Missing),
+    };
+    Err(Refusal::Damage(Damage { from, to, what }))
+}
+
+fn collect(segments: &VecDeque<Seen>, decisions: &[Decision]) -> Result<Recovered, Refusal> {
+    let mut recovered = Recovered {
+        used: Vec::new(),
+        spares: VecDeque::new(),
+        last: None,
+        cursors: Cursors::default(),
+        report: Recovery::default(),
+    };
+    for (seen, decision) in segments.iter().zip(decisions) {
+        let Ok(header) = seen.header else { continue };
+        let has_records = seen.scan.is_none_or(|scan| scan.next_sequence.is_some());
+        if !has_records {
+            debug_assert!(matches!(decision, Decision::Spare | Decision::Truncate));
+            recovered.spares.push_back(header);
+            continue;
+        }
+        let end = seen.scan.map(|scan| scan.end).or(seen.sealed_end).unwrap_or(header.first_frame());
+        recovered.used.push((header, end));
+        recovered.last = seen.scan;
+        if seen.scan.is_some() {
+            recovered.cursors = cursors(&seen.bytes, &header, end)?;
+        }
+    }
+    let first = recovered.used.first().map_or(Lsn::ZERO, |(header, _)| header.base);
+    let end = recovered.used.last().map_or(first, |(_, end)| *end);
+    recovered.report.records = recovered.last.and_then(|scan| scan.next_sequence).unwrap_or(0);
+    recovered.report.clamped = recovered.cursors.clamp(first, end);
+    Ok(recovered)
+}
+
+/// The cursors as the records of a whole segment tell them.
+fn cursors(segment: &[u8], header: &Header, end: Lsn) -> Result<Cursors, Refusal> {
+    let mut cursors = Cursors::default();
+    let mut at = header.first_frame();
+    while at < end {
+        let offset = (at - header.base) as usize;
+        let damage = || Refusal::Damage(Damage { from: at, to: end, what: DamageKind::Record });
+        let frame = record::decode(segment, header.base, header.generation, offset).ok_or_else(damage)?;
+        if frame.kind == Kind::CHECKPOINT || frame.kind == Kind::CURSORS {
+            let body = &segment[frame.body_offset..frame.body_offset + frame.body_bytes];
+            cursors.apply(body).map_err(|_| damage())?;
+        }
+        at = frame.next;
+    }
+    Ok(cursors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_combination_of_facts_is_in_exactly_one_row() {
+        let mut used = [0; TABLE.len()];
+        for header in [HeaderFact::Good, HeaderFact::Damaged, HeaderFact::Future] {
+            for bits in 0..1u8 << 7 {
+                let bit = |n: u8| bits & (1 << n) != 0;
+                let facts = Facts {
+                    header,
+                    follows: bit(0),
+                    sealed: bit(1),
+                    has_successor: bit(2),
+                    later_records: bit(3),
+                    records: bit(4),
+                    gap: bit(5),
+                    residue: bit(6),
+                };
+                let rows: Vec<_> = (0..TABLE.len()).filter(|row| TABLE[*row].applies(&facts)).collect();
+                assert_eq!(rows.len(), 1, "{facts:?}");
+                used[rows[0]] += 1;
+                assert_eq!(decide(&facts), TABLE[rows[0]].decision);
+                // Nothing is written or gone on with above damage.
+                if header != HeaderFact::Good || facts.gap || !facts.follows {
+                    assert!(!matches!(
+                        decide(&facts),
+                        Decision::Append | Decision::Truncate | Decision::Spare
+                    ));
+                }
+            }
+        }
+        assert!(used.iter().all(|count| *count > 0), "{used:?}");
+    }
+}

@@ -1,0 +1,98 @@
+//! The seam between the log and a disk.
+//!
+//! Everything the log does to a disk is one of these verbs, and everything it
+//! knows of time and randomness comes from here, so that the same log runs on a
+//! simulated disk. Segments are named by their base.
+
+use std::{io, os::fd::BorrowedFd, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{lsn::Lsn, segment::Header};
+
+pub(crate) mod files;
+
+/// A write or sync that ended.
+#[derive(Debug)]
+pub enum Completion {
+    /// A write ended.
+    Written {
+        /// The buffer comes back, whatever happened.
+        buffer: Vec<u8>,
+        /// Bytes that were written; fewer than asked for is no error.
+        result: io::Result<usize>,
+    },
+    /// A sync ended.
+    Synced(io::Result<()>),
+}
+
+/// Background work that ended.
+#[derive(Debug)]
+pub enum Chore {
+    /// The segment stands ready under its name, or no trace of it is left.
+    Prepared(Header, io::Result<()>),
+    /// The segment with this base is durably gone.
+    Removed(Lsn, io::Result<()>),
+}
+
+/// What a disk holds of a log.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Bases of the segments, ascending.
+    pub segments: Vec<Lsn>,
+    /// Names that are not the log's. They stay as they are.
+    pub unknown: Vec<String>,
+}
+
+/// A disk. One write or sync is in flight at a time; chores run beside it.
+pub trait Storage: Send {
+    /// Segments and strangers.
+    fn list(&mut self) -> io::Result<Listing>;
+
+    /// Makes what the segment holds durable and forgets every cached copy, so
+    /// that the next [`view`](Self::view) shows what the disk has.
+    fn settle(&mut self, base: Lsn) -> io::Result<()>;
+
+    /// The bytes of a segment. What is written later may show in them, so only
+    /// what is durable may be handed on.
+    fn view(&self, base: Lsn) -> io::Result<Bytes>;
+
+    /// Overwrites a range of offsets with zeros, durably. Waits.
+    fn zero(&mut self, base: Lsn, from: u64, to: u64) -> io::Result<()>;
+
+    /// Starts to make a segment: header, then zeros, durable before it gets its
+    /// name. Ends as [`Chore::Prepared`].
+    fn prepare(&mut self, header: Header);
+
+    /// Starts to remove a segment durably. Ends as [`Chore::Removed`].
+    fn remove(&mut self, base: Lsn);
+
+    /// Starts to write `buffer[from..]` at an offset. Ends as
+    /// [`Completion::Written`].
+    fn write(&mut self, base: Lsn, offset: u64, buffer: Vec<u8>, from: usize);
+
+    /// Starts to make the segment's written bytes durable. Ends as
+    /// [`Completion::Synced`].
+    fn sync(&mut self, base: Lsn);
+
+    /// The next completion, if there is one. Never waits.
+    fn completion(&mut self) -> Option<Completion>;
+
+    /// The next ended chore, if there is one. Never waits.
+    fn chore(&mut self) -> Option<Chore>;
+
+    /// Waits until there may be a completion or chore.
+    fn wait(&mut self) -> io::Result<()>;
+
+    /// Makes [`event_fd`](Self::event_fd) unreadable until something new ends.
+    fn clear_event(&mut self);
+
+    /// Readable when something ended, or when a sync may be due.
+    fn event_fd(&self) -> BorrowedFd<'_>;
+
+    /// Monotonic time from an arbitrary start.
+    fn now(&self) -> Duration;
+
+    /// Bits nobody can guess.
+    fn entropy(&mut self) -> u32;
+}

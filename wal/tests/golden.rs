@@ -1,0 +1,93 @@
+//! Logs of every released format stay readable.
+//!
+//! The files hold the bytes of segments without the zeros behind them; they were
+//! written once and are never written again.
+
+mod support;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use eagre_wal::{Cursor, Lsn, OpenError, Pending};
+use support::{EVENT, append, body, disk::Disk, flush, read_all, small};
+
+const SEGMENT_BYTES: usize = 16 * 1024;
+
+fn golden(name: &str) -> BTreeMap<Lsn, Vec<u8>> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let mut segments = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let base: Lsn = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        segments.insert(base, unpack(&fs::read_to_string(path).unwrap()));
+    }
+    segments
+}
+
+/// `offset: hexadecimal bytes` a line; what is left out is zero.
+fn unpack(text: &str) -> Vec<u8> {
+    let mut bytes = vec![0; SEGMENT_BYTES];
+    for line in text.lines() {
+        let (offset, digits) = line.split_once(": ").unwrap();
+        let offset = usize::from_str_radix(offset, 16).unwrap();
+        for (at, pair) in digits.as_bytes().chunks(2).enumerate() {
+            bytes[offset + at] = u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        }
+    }
+    bytes
+}
+
+fn pack(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for (row, bytes) in bytes.chunks(32).enumerate() {
+        if bytes.iter().any(|byte| *byte != 0) {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            text += &format!("{:05x}: {digits}\n", row * 32);
+        }
+    }
+    text
+}
+
+/// The log that the files of version 1 hold.
+fn version_1() -> Disk {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    let lsns: Vec<_> = (0..40).map(|number| append(&mut log, &body(number))).collect();
+    log.append_group(8, &[(EVENT, &[b"one"]), (EVENT, &[b"two"])]).unwrap();
+    let pending = vec![Pending { lsn: lsns[2], attempts: 3, due_ms: 4 }];
+    log.update_cursor(5, Cursor { read: lsns[6], pending });
+    log.append_cursors(9).unwrap();
+    flush(&mut log).unwrap();
+    disk
+}
+
+#[test]
+fn version_1_is_read() {
+    let disk = Disk::with(&golden("v1"));
+    let (log, recovery) = disk.open(&small()).unwrap();
+    let entries = read_all(&log);
+    assert_eq!((entries.len(), recovery.truncated), (42, None));
+    assert!(entries[..40].iter().zip(0..).all(|(entry, number)| entry.body == body(number)));
+    assert_eq!(entries[41].body, b"two"[..]);
+    assert_eq!(log.cursors().get(5).unwrap().pending[0].attempts, 3);
+}
+
+#[test]
+fn version_1_is_written_as_it_was() {
+    for (base, bytes) in version_1().image() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v1/{base}.hex"));
+        assert!(fs::read_to_string(&path).unwrap() == pack(&bytes), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_later_version_is_refused_by_name() {
+    let mut segments = golden("v1");
+    let (base, bytes) = segments.pop_first().unwrap();
+    let mut later = bytes;
+    later[16] = 2;
+    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &later[16..4096]);
+    later[8..16].copy_from_slice(&crc.to_le_bytes());
+    segments.insert(base, later);
+    let error = Disk::with(&segments).open(&small()).err().unwrap();
+    assert!(matches!(error, OpenError::FutureVersion { version: 2, .. }), "{error}");
+}

@@ -1,0 +1,168 @@
+//! Each limit at its edge, and what happens beyond.
+
+mod support;
+
+use std::time::Duration;
+
+use eagre_wal::{
+    AppendError, Cursor, FRAME_HEADER_BYTES, Full, Log, Lsn, OpenError, Options, OptionsError, Pending,
+};
+use support::{EVENT, append, body, disk::Disk, flush, read_all, small};
+
+/// Appends until the log is full, and tells why.
+fn fill(log: &mut Log) -> Full {
+    loop {
+        match log.append(EVENT, 0, &[&[7; 1000]]) {
+            Ok(_) => flush(log).unwrap(),
+            Err(AppendError::Full(Full::Preparing)) => log.poll().unwrap(),
+            Err(AppendError::Full(full)) => return full,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn the_largest_record_fits_and_one_byte_more_does_not() {
+    let options = small();
+    let max = options.record_bytes_max() as usize;
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&options).unwrap();
+    for _ in 0..5 {
+        append(&mut log, &vec![1; max]);
+        flush(&mut log).unwrap();
+        let error = log.append(EVENT, 0, &[&vec![1; max], &[0; 8]]).unwrap_err();
+        assert!(matches!(error, AppendError::TooLarge { bytes, max } if bytes == max + 8), "{error}");
+    }
+    assert_eq!(read_all(&log).len(), 5);
+}
+
+#[test]
+fn the_largest_record_fits_beside_as_many_cursors_as_there_can_be() {
+    let options = small();
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&options).unwrap();
+    let consumers = (options.cursors_bytes_max() - FRAME_HEADER_BYTES - 16) / 24;
+    for consumer in 0..consumers {
+        let pending = (0..50).map(|n| Pending { lsn: Lsn(5000 + n), attempts: 1, due_ms: 2 }).collect();
+        log.update_cursor(consumer, Cursor { read: Lsn(6000), pending });
+    }
+    for _ in 0..3 {
+        append(&mut log, &vec![1; options.record_bytes_max() as usize]);
+        flush(&mut log).unwrap();
+    }
+    log.append_cursors(0).unwrap();
+    log.update_cursor(consumers, Cursor::default());
+    log.update_cursor(consumers + 1, Cursor::default());
+    let error = loop {
+        match log.append(EVENT, 0, &[&[1; 4000]]) {
+            Ok(_) => flush(&mut log).unwrap(),
+            Err(AppendError::Full(_)) => log.poll().unwrap(),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, AppendError::TooManyCursors { .. }), "{error}");
+}
+
+#[test]
+fn unfinished_records_that_do_not_fit_are_handed_out_again() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    for number in 0..20 {
+        append(&mut log, &body(number));
+    }
+    flush(&mut log).unwrap();
+    let entries = read_all(&log);
+    let pending: Vec<_> =
+        (0..1000).map(|n| Pending { lsn: entries[0].lsn + n, attempts: 1, due_ms: n }).collect();
+    log.update_cursor(1, Cursor { read: log.durable(), pending: pending.clone() });
+    log.append_cursors(0).unwrap();
+    flush(&mut log).unwrap();
+    drop(log);
+    let (log, _) = disk.open(&small()).unwrap();
+    let cursor = log.cursors().get(1).unwrap();
+    let kept = cursor.pending.len();
+    assert!(kept > 50 && kept < 1000);
+    assert_eq!(cursor.pending, pending[..kept]);
+    assert_eq!(cursor.read, pending[kept].lsn);
+}
+
+#[test]
+fn kinds_of_the_log_are_not_the_owners() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    for kind in 0..16 {
+        let kind = eagre_wal::Kind(kind);
+        assert!(matches!(log.append(kind, 0, &[]), Err(AppendError::ReservedKind(_))));
+        let with = log.append_with_cursor(0, 1, Cursor::default(), (kind, &[]));
+        assert!(matches!(with, Err(AppendError::ReservedKind(_))));
+    }
+    assert!(log.cursors().is_empty());
+}
+
+#[test]
+fn what_waits_for_the_disk_is_bounded() {
+    let disk = Disk::new();
+    let options = Options { pending_bytes_max: 2000, ..small() };
+    let (mut log, _) = disk.open(&options).unwrap();
+    flush(&mut log).unwrap();
+    log.append(EVENT, 0, &[&[0; 4000]]).unwrap();
+    let error = log.append(EVENT, 0, &[b"x"]).unwrap_err();
+    assert!(matches!(error, AppendError::Full(Full::Pending)));
+    flush(&mut log).unwrap();
+    log.append(EVENT, 0, &[b"x"]).unwrap();
+}
+
+#[test]
+fn a_log_of_its_maximal_size_takes_records_again_when_consumers_advance() {
+    let disk = Disk::new();
+    let options = Options { max_bytes: 64 * 1024, ..small() };
+    let (mut log, _) = disk.open(&options).unwrap();
+    log.update_cursor(1, Cursor::default());
+    for _ in 0..5 {
+        let full = fill(&mut log);
+        assert!(matches!(full, Full::MaxBytes { max_bytes: 65536 }), "{full}");
+        assert!(log.usage().bytes <= 64 * 1024 && log.usage().shortage.is_some());
+        let entries = read_all(&log);
+        assert!(entries.len() > 20, "what is there can be read");
+        log.update_cursor(1, Cursor { read: log.durable(), pending: vec![] });
+        // No room for a new segment; the rest of the active one takes the cursor.
+        log.append_cursors(0).unwrap();
+        flush(&mut log).unwrap();
+        log.release();
+        log.poll().unwrap();
+        assert!(log.usage().shortage.is_none(), "{:?}", log.usage());
+    }
+}
+
+#[test]
+fn a_full_file_system_stops_appends_until_there_is_space() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    disk.state().is_full = true;
+    let full = fill(&mut log);
+    assert!(matches!(full, Full::NoSpace(_)), "{full}");
+    let records = read_all(&log).len();
+    assert!(records > 5);
+    disk.state().is_full = false;
+    log.poll().unwrap();
+    assert!(log.append(EVENT, 0, &[&[7; 1000]]).is_err(), "the next attempt is not due");
+    disk.state().now += Duration::from_secs(1);
+    log.poll().unwrap();
+    append(&mut log, &[7; 1000]);
+    flush(&mut log).unwrap();
+    assert_eq!(read_all(&log).len(), records + 1);
+}
+
+#[test]
+fn options_that_make_no_log_are_refused() {
+    let open = |options: Options| match Disk::new().open(&options) {
+        Err(OpenError::Options(error)) => error,
+        other => panic!("{:?}", other.map(|(_, recovery)| recovery)),
+    };
+    for segment_bytes in [0, 8192, 16 * 1024 + 1, 8 * 1024 * 1024 * 1024] {
+        let error = open(Options { segment_bytes, ..small() });
+        assert_eq!(error, OptionsError::SegmentBytes(segment_bytes));
+    }
+    let error = open(Options { max_bytes: 32 * 1024 - 1, ..small() });
+    assert_eq!(error, OptionsError::MaxBytes { max_bytes: 32 * 1024 - 1, min: 32 * 1024 });
+}

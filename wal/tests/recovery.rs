@@ -1,0 +1,377 @@
+//! What a restart makes of a disk in any state: never a wrong record, never
+//! silence about what was durable.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use eagre_wal::{Cursor, DamageKind, Entry, FRAME_HEADER_BYTES, Lsn, OpenError, Options, Pending};
+use support::{EVENT, append, body, disk::Disk, flush, random::Random, read_all, small};
+
+/// Records that are flushed together.
+const FLUSH: usize = 3;
+
+type Image = BTreeMap<Lsn, Vec<u8>>;
+
+/// A log of some segments, flushed after every few records, and its records.
+fn log_of(records: u64) -> (Image, Vec<Entry>) {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    for number in 0..records {
+        append(&mut log, &body(number));
+        if number % FLUSH as u64 == FLUSH as u64 - 1 {
+            flush(&mut log).unwrap();
+        }
+    }
+    flush(&mut log).unwrap();
+    let entries = read_all(&log);
+    assert_eq!(entries.len() as u64, records);
+    (disk.image(), entries)
+}
+
+/// The bytes of a record.
+fn bytes<'a>(image: &'a Image, entry: &Entry) -> Option<&'a [u8]> {
+    let (base, segment) = image.range(..entry.lsn).next_back()?;
+    segment.get((entry.lsn - *base) as usize..(entry.next - *base) as usize)
+}
+
+/// The bytes behind a position where records could lie.
+fn behind(image: &Image, end: Lsn) -> impl Iterator<Item = u8> {
+    let parts = image
+        .iter()
+        .filter_map(move |(base, segment)| segment.get((end.max(*base + 4096) - *base) as usize..));
+    parts.flatten().copied()
+}
+
+/// Opens a damaged image and checks that it gives a prefix of `entries`, or
+/// damage, and nothing else. True if something was refused or reported.
+fn check(image: &Image, (original, entries): (&Image, &[Entry])) -> bool {
+    let disk = Disk::with(image);
+    let (log, recovery) = match disk.open(&small()) {
+        Ok(opened) => opened,
+        Err(OpenError::Damaged { damage, .. }) => {
+            assert!(damage.from < damage.to);
+            assert!(disk.image() == *image, "a refusal writes nothing");
+            return true;
+        }
+        Err(OpenError::FutureVersion { .. }) => panic!("a checksum guards the version"),
+        Err(error) => panic!("{error}"),
+    };
+    let mut expected = entries.iter();
+    let mut at = Lsn::ZERO;
+    loop {
+        match log.read(at) {
+            Ok(Some(entry)) => {
+                at = entry.next;
+                assert!(expected.next() == Some(&entry), "a wrong record at {}", entry.lsn);
+            }
+            Ok(None) => break,
+            Err(damage) => {
+                assert!(damage.from >= at && damage.to > damage.from);
+                return true;
+            }
+        }
+    }
+    if expected.len() > 0 {
+        let trace = behind(image, log.durable()).any(|byte| byte != 0);
+        assert_eq!(recovery.truncated.is_some(), trace, "records went in silence");
+        // A whole record of a later flush proves that its forerunners were durable.
+        let first_lost = entries.len() - expected.len();
+        let later = entries.iter().enumerate().filter(|(index, _)| index / FLUSH > first_lost / FLUSH);
+        let whole = later.filter(|(_, entry)| bytes(image, entry) == bytes(original, entry)).count();
+        assert_eq!(whole, 0, "records that were proven durable were cut off");
+    }
+    recovery.truncated.is_some()
+}
+
+/// The base of the last segment with records, and where they end in it.
+fn tail(image: &Image, entries: &[Entry]) -> (Lsn, usize) {
+    let end = entries.last().unwrap().next;
+    let base = *image.range(..end).next_back().unwrap().0;
+    (base, (end - base) as usize)
+}
+
+#[test]
+fn no_flipped_bit_gives_a_wrong_record_or_silence() {
+    let (original, entries) = log_of(60);
+    let image = &original;
+    assert!(!check(image, (&original, &entries)));
+    let end = entries.last().unwrap().next;
+    for (base, bytes) in image {
+        let last_used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        for offset in 0..bytes.len() {
+            // Every bit where something was written, one bit of every other byte there is.
+            let is_used = offset < 64 || (4096..=last_used).contains(&offset) && *base < end;
+            let bits = if is_used { 0..8 } else { offset % 8..offset % 8 + 1 };
+            if !is_used && offset % 13 != 0 {
+                continue;
+            }
+            for bit in bits {
+                let mut image = image.clone();
+                image.get_mut(base).unwrap()[offset] ^= 1 << bit;
+                check(&image, (&original, &entries));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_in_a_record_is_reported() {
+    let (image, entries) = log_of(20);
+    let original = image.clone();
+    let (base, _) = tail(&image, &entries);
+    for entry in entries.iter().filter(|entry| entry.lsn > base).step_by(3) {
+        for at in entry.lsn.0..entry.next.0 {
+            for bit in 0..8 {
+                let mut image = image.clone();
+                image.get_mut(&base).unwrap()[(at - base.0) as usize] ^= 1 << bit;
+                assert!(check(&image, (&original, &entries)), "bit {bit} of {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_cut_at_any_byte_is_refused_or_read_up_to_there() {
+    let (image, entries) = log_of(60);
+    let original = image.clone();
+    let (base, end) = tail(&image, &entries);
+    for cut in 0..end {
+        // Zeros behind the cut: those bytes never reached the disk.
+        let mut zeroed = image.clone();
+        zeroed.get_mut(&base).unwrap()[cut..].fill(0);
+        check(&zeroed, (&original, &entries));
+        // A shorter file: segments never shrink.
+        if cut % 97 == 0 {
+            let mut shorter = image.clone();
+            shorter.get_mut(&base).unwrap().truncate(cut);
+            assert!(check(&shorter, (&original, &entries)));
+        }
+    }
+}
+
+#[test]
+fn zeroed_sectors_are_never_taken_for_the_end() {
+    let (image, entries) = log_of(100);
+    let original = image.clone();
+    for sector_bytes in [512, 4096] {
+        for (base, bytes) in &image {
+            for start in (0..bytes.len()).step_by(sector_bytes) {
+                let mut image = image.clone();
+                image.get_mut(base).unwrap()[start..start + sector_bytes].fill(0);
+                check(&image, (&original, &entries));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_torn_tail_is_cut_off_and_the_log_goes_on() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    let first = append(&mut log, &body(0));
+    flush(&mut log).unwrap();
+    let torn = append(&mut log, &[0xaa; 1000]);
+    append(&mut log, &body(2));
+    log.submit().unwrap();
+    drop(log);
+    disk.kill();
+    let base = *disk.image().keys().next().unwrap();
+    for byte in [0, 100, 999] {
+        // Everything of the batch arrived but one byte.
+        let mut image = Disk::with(&disk.image()).image();
+        for (base, segment) in &disk.state().segments {
+            image.insert(*base, segment.cache.clone());
+        }
+        image.get_mut(&base).unwrap()[(torn - base + FRAME_HEADER_BYTES) as usize + byte] ^= 1;
+        let disk = Disk::with(&image);
+        let (mut log, recovery) = disk.open(&small()).unwrap();
+        let (from, to) = recovery.truncated.unwrap();
+        assert!(from == torn && to > torn + 1000);
+        assert_eq!(log.end(), torn);
+        let next = append(&mut log, b"next");
+        flush(&mut log).unwrap();
+        assert_eq!(next, torn, "the position was never anybody's");
+        drop(log);
+        let (log, recovery) = disk.open(&small()).unwrap();
+        assert_eq!(recovery.truncated, None);
+        let bodies: Vec<_> = read_all(&log).into_iter().map(|entry| (entry.lsn, entry.body)).collect();
+        assert_eq!(bodies, [(first, body(0).into()), (torn, b"next"[..].into())]);
+    }
+}
+
+#[test]
+fn a_group_without_its_end_is_no_record() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    append(&mut log, &body(0));
+    flush(&mut log).unwrap();
+    let end = log.end();
+    log.append_group(0, &[(EVENT, &[&[1; 100]]), (EVENT, &[&[2; 100]]), (EVENT, &[&[3; 100]])]).unwrap();
+    let cursor = Cursor { read: end, pending: vec![] };
+    log.append_with_cursor(0, 5, cursor, (EVENT, &[&[4; 100]])).unwrap();
+    flush(&mut log).unwrap();
+    drop(log);
+    let image = disk.image();
+    let base = *image.keys().next().unwrap();
+    let mut seen = Vec::new();
+    for cut in end.0..=end.0 + 900 {
+        let mut image = image.clone();
+        image.get_mut(&base).unwrap()[(cut - base.0) as usize..].fill(0);
+        let (log, _) = Disk::with(&image).open(&small()).unwrap();
+        let records = read_all(&log).len();
+        assert_eq!(log.cursors().get(5).is_some(), records == 5, "the cursor comes with its record");
+        seen.push(records);
+    }
+    seen.dedup();
+    assert_eq!(seen, [1, 4, 5]);
+}
+
+#[test]
+fn recovery_broken_off_at_any_byte_ends_as_one_that_was_not() {
+    let (mut image, entries) = log_of(20);
+    let (base, end) = tail(&image, &entries);
+    let mut random = Random(7);
+    for byte in &mut image.get_mut(&base).unwrap()[end..end + 700] {
+        *byte = random.next() as u8 | 1;
+    }
+    let clean = Disk::with(&image);
+    drop(clean.open(&small()).unwrap());
+    for budget in 0..700 {
+        let disk = Disk::with(&image);
+        disk.state().zero_budget = Some(budget);
+        assert!(matches!(disk.open(&small()), Err(OpenError::Io { .. })));
+        disk.state().zero_budget = None;
+        let (log, _) = disk.open(&small()).unwrap();
+        assert!(read_all(&log) == entries);
+        drop(log);
+        assert!(disk.image() == clean.image());
+    }
+}
+
+#[test]
+fn a_missing_or_strange_segment_is_refused() {
+    let (image, entries) = log_of(200);
+    let original = image.clone();
+    let bases: Vec<_> = image.keys().copied().collect();
+    let (tail, _) = tail(&image, &entries);
+    let refused = |image: &Image| match Disk::with(image).open(&small()) {
+        Err(OpenError::Damaged { damage, .. }) => damage.what,
+        other => panic!("{:?}", other.map(|(_, recovery)| recovery)),
+    };
+    for base in &bases[1..] {
+        let mut image = image.clone();
+        image.remove(base);
+        if *base > tail {
+            assert!(!check(&image, (&original, &entries)), "the prepared segment holds nothing");
+        } else {
+            assert_eq!(refused(&image), DamageKind::Missing);
+        }
+    }
+    for cut in 2..bases.len() - 2 {
+        let first: Image = bases[..cut].iter().map(|base| (*base, image[base].clone())).collect();
+        assert_eq!(refused(&first), DamageKind::Missing, "a sealed segment has a successor");
+    }
+    let only_spare: Image = [(bases[bases.len() - 1], image[&bases[bases.len() - 1]].clone())].into();
+    assert_eq!(refused(&only_spare), DamageKind::Missing);
+
+    let mut swapped = image.clone();
+    swapped.insert(bases[1], image[&bases[2]].clone());
+    swapped.insert(bases[2], image[&bases[1]].clone());
+    assert_eq!(refused(&swapped), DamageKind::Header);
+}
+
+#[test]
+fn records_of_another_log_are_never_read() {
+    let (image, entries) = log_of(100);
+    let bases: Vec<_> = image.keys().copied().collect();
+    let (tail, end) = tail(&image, &entries);
+    // Another log has the same positions under another generation.
+    let other = Disk::new();
+    let header = eagre_wal::Header { base: Lsn::ZERO, segment_bytes: 16 * 1024, generation: 99 };
+    let mut bytes = header.encode();
+    bytes.resize(16 * 1024, 0);
+    let other = {
+        let empty = Disk::with(&[(Lsn::ZERO, bytes)].into());
+        let (mut log, _) = empty.open(&small()).unwrap();
+        for number in 1000..1200 {
+            append(&mut log, &body(number));
+            flush(&mut log).unwrap();
+        }
+        drop(other);
+        empty.image()
+    };
+    // Its bytes lie where this log will write.
+    let mut stale = image.clone();
+    stale.get_mut(&tail).unwrap()[end..16 * 1024].copy_from_slice(&other[&tail][end..]);
+    let (log, recovery) = Disk::with(&stale).open(&small()).unwrap();
+    assert!(read_all(&log) == entries && recovery.truncated.is_some());
+    // One of its files lies among those of this log.
+    let mut foreign = image.clone();
+    foreign.insert(bases[1], other[&bases[1]].clone());
+    let error = Disk::with(&foreign).open(&small()).err().unwrap();
+    assert!(matches!(error, OpenError::Damaged { damage, .. } if damage.what == DamageKind::Foreign));
+}
+
+#[test]
+fn a_cursor_outside_of_the_log_is_moved_to_its_edge_and_reported() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    for number in 0..200 {
+        append(&mut log, &body(number));
+    }
+    let first = log.usage().first;
+    let beyond = log.end() + 100_000;
+    log.update_cursor(1, Cursor { read: beyond, pending: vec![] });
+    log.update_cursor(2, Cursor { read: log.end(), pending: vec![] });
+    let pending = vec![Pending { lsn: first, attempts: 1, due_ms: 1 }];
+    log.update_cursor(3, Cursor { read: log.end(), pending });
+    log.append_cursors(0).unwrap();
+    flush(&mut log).unwrap();
+    drop(log);
+    let mut image = disk.image();
+    let oldest = *image.keys().next().unwrap();
+    image.remove(&oldest);
+    let (log, recovery) = Disk::with(&image).open(&small()).unwrap();
+    let moved: Vec<_> = recovery.clamped.iter().map(|c| (c.consumer, c.from)).collect();
+    assert_eq!(moved, [(1, beyond), (3, first)]);
+    assert_eq!(log.cursors().get(1).unwrap().read, log.durable());
+    assert!(log.cursors().get(3).unwrap().pending.is_empty());
+}
+
+#[test]
+fn power_cuts_lose_nothing_that_was_durable() {
+    for seed in 0..300 {
+        let mut random = Random(seed);
+        let disk = Disk::new();
+        let mut confirmed = 0;
+        let mut number = 0;
+        for _ in 0..6 {
+            let (mut log, _) = disk.open(&small()).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            let entries = read_all(&log);
+            assert!(entries.len() as u64 >= confirmed, "seed {seed}");
+            assert!(entries.iter().zip(0..).all(|(e, number)| e.body == body(number)), "seed {seed}");
+            number = number.min(entries.len() as u64).max(entries.len() as u64);
+            for _ in 0..random.below(40) {
+                append(&mut log, &body(number));
+                number += 1;
+                match random.below(4) {
+                    0 => log.submit().unwrap(),
+                    1 => log.poll().unwrap(),
+                    _ => {}
+                }
+            }
+            confirmed = read_all(&log).len() as u64;
+            drop(log);
+            disk.cut_power(&mut random);
+        }
+    }
+}
+
+#[test]
+fn options_do_not_change_what_is_read() {
+    let (image, entries) = log_of(60);
+    let options = Options { segment_bytes: 64 * 1024, ..small() };
+    let (log, _) = Disk::with(&image).open(&options).unwrap();
+    assert!(read_all(&log) == entries);
+}
