@@ -105,7 +105,10 @@ impl AdminState for View {
                     retries: counts.retried,
                     delivered: counts.delivered,
                     failed: counts.failed_attempts,
-                    dead_lettered: counts.dead_lettered + counts.kept,
+                    dead_lettered: counts.dead_lettered,
+                    kept: counts.kept,
+                    dropped: counts.dropped,
+                    replies: counts.replies,
                 }
             })
             .collect();

@@ -69,6 +69,21 @@ fn exhausted_retries_end_in_the_dead_letter_sink() {
 }
 
 #[test]
+fn an_event_that_no_sink_takes_is_kept_and_counted() {
+    let subscriber = Subscriber::start(|_| answer(422));
+    let sink = Subscriber::start(|_| answer(422));
+    let without_sink = trigger("without", subscriber.address);
+    let mut refused = trigger("refused", subscriber.address);
+    refused.dead_letter = Some(endpoint(&format!("http://{}/dead", sink.address)));
+    let plane = Plane::start(&snapshot(vec![without_sink, refused]), &["--shards", "1"]);
+    assert_eq!(plane.send(&event("1", "", b"x")).status, 202);
+    for state in ["\"kept\":1", "\"lag_events\":0"] {
+        eventually("both triggers keep it", || plane.get("/v1/triggers").text().matches(state).count() == 2);
+    }
+    assert!(plane.directory.path().join("data/shard-0/dead-letters").is_dir());
+}
+
+#[test]
 fn a_permanent_failure_is_not_retried() {
     for response in [
         b"HTTP/1.1 422 No\r\ncontent-length: 0\r\n\r\n".as_slice(),

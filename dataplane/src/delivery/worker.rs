@@ -254,6 +254,9 @@ async fn judge(
         Verdict::Delivered if response.claims_event && job.failure.is_none() => {
             match reply::append(shard, lane, route, job.lsn, record.ttl(), connection, response) {
                 Ok(stored) => {
+                    // At once: a cursor that is stored meanwhile must not bring
+                    // the event back.
+                    lane.finish(job.lsn);
                     shard.log.committed(stored).await;
                     lane.counters.add(Counter::Replies, 1);
                     Attempt::Delivered

@@ -38,8 +38,14 @@ pub struct TriggerRow {
     pub delivered: u64,
     /// Attempts that failed.
     pub failed: u64,
-    /// Events its dead letter sink took, or that wait to be sent there.
+    /// Events its dead letter sink took.
     pub dead_lettered: u64,
+    /// Events that no sink took and that are kept in the data directory.
+    pub kept: u64,
+    /// Events given up, with no sink and no room to keep them.
+    pub dropped: u64,
+    /// Events its subscriber answered with.
+    pub replies: u64,
 }
 
 /// Appends every family to `out` in the Prometheus text format.
@@ -208,7 +214,14 @@ fn trigger_rows(text: &mut Text<'_>, rows: &[TriggerRow]) {
     each("eagre_trigger_delivered_total", "counter", "Events the subscriber took.", |r| r.delivered as f64);
     each("eagre_trigger_failed_attempts_total", "counter", "Attempts that failed.", |r| r.failed as f64);
     each("eagre_trigger_retries_total", "counter", "Attempts after the first.", |r| r.retries as f64);
-    each("eagre_trigger_dead_lettered_total", "counter", "Events dead-lettered.", |r| r.dead_lettered as f64);
+    each("eagre_trigger_dead_lettered_total", "counter", "Events the dead letter sink took.", |r| {
+        r.dead_lettered as f64
+    });
+    each("eagre_trigger_kept_total", "counter", "Dead letters kept in the data directory.", |r| {
+        r.kept as f64
+    });
+    each("eagre_trigger_dropped_total", "counter", "Events given up.", |r| r.dropped as f64);
+    each("eagre_trigger_replies_total", "counter", "Replies stored.", |r| r.replies as f64);
     each("eagre_trigger_in_flight", "gauge", "Attempts under way.", |r| r.in_flight as f64);
     each("eagre_trigger_lag_events", "gauge", "Events matched and not finished.", |r| r.lag_events as f64);
     each("eagre_trigger_lag_seconds", "gauge", "Age of the oldest unfinished event.", |r| r.lag_seconds);
