@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 
 use crate::help;
 
@@ -24,6 +24,9 @@ pub enum Command {
     /// Examine this machine and manifests before Eagre runs on them
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),
+    /// Try filters of triggers on an event, without a broker
+    #[command(subcommand, after_help = help::FILTER, arg_required_else_help = true)]
+    Filter(FilterCommand),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETION)]
     Completion {
@@ -94,12 +97,64 @@ pub struct CheckArgs {
     pub output: Output,
 }
 
+/// `eagre filter`.
+#[derive(Debug, Subcommand)]
+pub enum FilterCommand {
+    /// Print what an expression, or each trigger of a file, makes of an event
+    #[command(after_help = help::FILTER_TEST)]
+    Test(FilterTestArgs),
+    /// Say which triggers an event goes to, and what stopped it on the way to the others
+    #[command(after_help = help::FILTER_EXPLAIN)]
+    Explain(FilterExplainArgs),
+}
+
+/// `eagre filter test`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("filter").required(true).args(["cesql", "filename"])))]
+pub struct FilterTestArgs {
+    /// A CloudEvents SQL expression
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
+    pub cesql: Option<String>,
+
+    /// Manifests with triggers, a file or a folder; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR")]
+    pub filename: Vec<PathBuf>,
+
+    /// The event as structured JSON (application/cloudevents+json); - reads standard input
+    #[arg(long, value_name = "FILE|-")]
+    pub event: PathBuf,
+
+    /// End with 1 if the event does not match, or not every trigger of the file
+    #[arg(long)]
+    pub exit_code: bool,
+
+    /// Form of the output; json is one object a line
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `eagre filter explain`.
+#[derive(Debug, Args)]
+pub struct FilterExplainArgs {
+    /// Manifests with triggers, a file or a folder; may be repeated
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR", required = true)]
+    pub filename: Vec<PathBuf>,
+
+    /// The event as structured JSON (application/cloudevents+json); - reads standard input
+    #[arg(long, value_name = "FILE|-")]
+    pub event: PathBuf,
+
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
 /// Form of printed data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.
     Text,
-    /// One JSON document.
+    /// JSON.
     Json,
 }
 

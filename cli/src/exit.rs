@@ -3,10 +3,15 @@
 
 /// All went well; for `up`: stopped as asked, with nothing in flight.
 pub const OK: u8 = 0;
-/// `check` found something that does not work.
+/// `check` found something that does not work; `filter test --exit-code` found an event
+/// that does not match.
 pub const FAILED: u8 = 1;
 /// The command line is wrong (`EX_USAGE`).
 pub const USAGE: u8 = 64;
+/// What should be an event or an expression is none (`EX_DATAERR`).
+pub const DATA: u8 = 65;
+/// The event cannot be read (`EX_NOINPUT`).
+pub const NO_INPUT: u8 = 66;
 /// A broken invariant, or a plane that keeps dying (`EX_SOFTWARE`).
 pub const SOFTWARE: u8 = 70;
 /// The system refused what is needed: a port in use, a process (`EX_OSERR`).

@@ -6,6 +6,8 @@ Examples:
   eagre up                            broker default/default that prints every event it gets
   eagre up -f manifests/              brokers and triggers from Knative manifests, applied live
   eagre check -f manifests/           what works here, what does not, and what to do about it
+  eagre filter explain -f manifests/ --event order.json
+                                      which triggers the event goes to, and why not to the others
   eagre completion bash > ~/.local/share/bash-completion/completions/eagre
 
 Exit codes are those of sysexits.h; `eagre COMMAND --help` names the ones that matter.";
@@ -38,6 +40,50 @@ The disk is measured by writing and syncing 4 KiB fifty times to a file that is 
 Exit codes:
   0   nothing fails (warnings may be there)     1   something does not work
   64  wrong command line                        78  a manifest is wrong";
+
+/// Below `eagre filter --help`.
+pub const FILTER: &str = "\
+Examples:
+  eagre filter test --cesql \"type LIKE 'com.example.%' AND amount > 100\" --event order.json
+  eagre filter test -f trigger.yaml --event order.json
+  eagre filter explain -f manifests/ --event order.json
+
+An event is a file like {\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/shop\",\"type\":\"order.created\"}.
+It is judged by the code that judges it in a broker. Nothing is sent and nothing has to run.";
+
+/// Below `eagre filter test --help`.
+pub const FILTER_TEST: &str = "\
+Examples:
+  eagre filter test --cesql \"EXISTS subject AND LENGTH(id) < 10\" --event order.json
+  curl -s http://localhost/event.json | eagre filter test -f trigger.yaml --event -
+  eagre filter test --cesql \"amount > 100\" --event order.json -o json | jq .error
+  eagre filter test -f trigger.yaml --event order.json --exit-code && echo it matches
+
+An expression matches if its value is the Boolean true and there is no error. Brokers and
+subscribers of the triggers need not exist.
+
+JSON: {\"value\":…,\"error\":null|\"cast\"|…,\"matches\":…} for an expression, one line a trigger
+for manifests: {\"namespace\":…,\"name\":…,\"broker\":…,\"matches\":…,\"stops\":[{\"path\",\"asks\",\"has\"}]}.
+
+Exit codes:
+  0   judged, whatever came out                 1   with --exit-code: it does not match
+  64  wrong command line                        65  not an event, or not an expression
+  66  the event cannot be read                  78  a manifest is wrong, or none has a trigger";
+
+/// Below `eagre filter explain --help`.
+pub const FILTER_EXPLAIN: &str = "\
+Examples:
+  eagre filter explain -f manifests/ --event order.json
+  eagre filter explain -f shop.yaml -f more/ --event - < order.json
+  eagre filter explain -f manifests/ --event order.json -o json | jq '.triggers[].matches'
+
+Triggers are listed by broker, then by name. Of one that does not match, each condition that
+stopped the event follows: where it stands in the filter, what it asks, what the event has.
+
+Exit codes:
+  0   judged, whatever came out                 64  wrong command line
+  65  not an event                              66  the event cannot be read
+  78  a manifest is wrong, or none has a trigger";
 
 /// Below `eagre completion --help`.
 pub const COMPLETION: &str = "\

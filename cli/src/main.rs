@@ -12,6 +12,7 @@ mod help;
 
 mod check;
 mod display;
+mod filter;
 mod signals;
 mod up;
 
@@ -55,6 +56,7 @@ fn command() -> ExitCode {
     match cli.command {
         Command::Up(args) => up::run(&args).into(),
         Command::Check(args) => check::run(&args).into(),
+        Command::Filter(command) => filter::run(&command).into(),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "eagre", &mut std::io::stdout());
             exit::OK.into()

@@ -125,7 +125,8 @@ fn id(kind: &str, metadata: &Metadata) -> Id {
     Id::of(kind, &metadata.namespace, &metadata.name, metadata.uid.as_ref().map(|uid| uid.value.as_str()))
 }
 
-fn orphan(trigger: &manifest::Trigger) -> Diagnostic {
+/// The remark about a trigger whose broker is not among the objects.
+pub(crate) fn orphan(trigger: &manifest::Trigger) -> Diagnostic {
     let Metadata { namespace, name, .. } = &trigger.metadata;
     let broker = &trigger.broker;
     let message =

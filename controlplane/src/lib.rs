@@ -34,9 +34,11 @@ mod publish;
 // And back: what became of it.
 mod status;
 mod check;
+mod filters;
 mod log;
 
 pub use args::{Args, DEFAULT_INGRESS_URL, LogFormat};
 pub use check::{Report, check};
+pub use filters::{TriggerFilter, TriggerFilters, trigger_filters};
 pub use manifest::{Diagnostic, Severity};
 pub use run::run;

@@ -24,13 +24,21 @@ impl Loaded {
     }
 }
 
-/// Parses, indexes and compiles all files. Objects of a file with an error take
-/// part as far as they can be read, so that one pass shows as many mistakes as
-/// possible.
-pub fn load(sources: &Sources, resolver: &Resolver) -> Loaded {
+/// The objects of a set of manifests, before anything is compiled.
+#[derive(Debug, Default)]
+pub(crate) struct Objects {
+    pub(crate) index: Index,
+    /// What was found so far; in no order, and without the texts of the lines.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Whether a broker may be missing, so that what refers to one cannot be judged.
+    pub(crate) gaps: bool,
+}
+
+/// Parses and indexes all files. Objects of a file with an error take part as
+/// far as they can be read, so that one pass shows as many mistakes as possible.
+pub(crate) fn objects(sources: &Sources) -> Objects {
     let mut index = Index::default();
     let mut diagnostics = sources.problems.clone();
-    // With a broker possibly missing, what refers to one cannot be judged.
     let mut gaps = diagnostics.iter().any(Diagnostic::is_error);
     for file in &sources.files {
         let parsed = manifest::parse(&file.path, &file.text);
@@ -39,6 +47,12 @@ pub fn load(sources: &Sources, resolver: &Resolver) -> Loaded {
         diagnostics.extend(parsed.objects.into_iter().filter_map(|object| index.insert(object).err()));
     }
     diagnostics.extend(index.remarks().cloned());
+    Objects { index, diagnostics, gaps }
+}
+
+/// Parses, indexes and compiles all files.
+pub fn load(sources: &Sources, resolver: &Resolver) -> Loaded {
+    let Objects { index, mut diagnostics, gaps } = objects(sources);
     let mut snapshot = None;
     if !gaps {
         let compiled = compile(&index, resolver);
@@ -48,9 +62,14 @@ pub fn load(sources: &Sources, resolver: &Resolver) -> Loaded {
     if diagnostics.iter().any(Diagnostic::is_error) {
         snapshot = None;
     }
-    sort(&mut diagnostics);
-    quote(&mut diagnostics, sources);
+    arrange(&mut diagnostics, sources);
     Loaded { snapshot, diagnostics }
+}
+
+/// Puts remarks into the order of files and positions, each with the text of its line.
+pub(crate) fn arrange(diagnostics: &mut [Diagnostic], sources: &Sources) {
+    sort(diagnostics);
+    quote(diagnostics, sources);
 }
 
 fn sort(diagnostics: &mut [Diagnostic]) {

@@ -1,8 +1,8 @@
 //! The shard's own store of dead letters: events that no sink took.
 //!
 //! A log of its own beside the shard's, opened with the first dead letter, so
-//! that a shard without them pays nothing. Nothing here is ever released by a
-//! cursor: what is kept stays until an operator decides.
+//! that a shard without them pays nothing. What is kept stays until an operator
+//! decides: a cursor stands for the operator and does not move.
 //!
 //! The body of a record of kind 17:
 //! ```text
@@ -21,9 +21,9 @@
 use std::{cell::RefCell, path::PathBuf, rc::Rc};
 
 use eagre_snapshot::Id;
-use eagre_wal::{Kind, Log, Options};
+use eagre_wal::{Cursor, Kind, Log, Options};
 
-use crate::{commit::CommitLog, delivery::deadletter::Failure, net};
+use crate::{clock, commit::CommitLog, delivery::deadletter::Failure, net};
 
 const DEAD_LETTER: Kind = Kind(17);
 const VERSION: u8 = 1;
@@ -47,7 +47,7 @@ impl Graveyard {
         let Some(log) = self.log() else { return false };
         let prefix = prefix(trigger, failure);
         let parts = [&prefix, failure.destination.as_bytes(), &failure.data, event];
-        match log.append(DEAD_LETTER, crate::clock::now_ms(), &parts) {
+        match log.append(DEAD_LETTER, clock::now_ms(), &parts) {
             Ok(lsn) => {
                 log.committed(lsn).await;
                 true
@@ -67,7 +67,8 @@ impl Graveyard {
             .map_err(|error| error.to_string())
             .and_then(|()| Log::open(&self.directory, self.options.clone()).map_err(|e| e.to_string()));
         match opened {
-            Ok((log, _)) => {
+            Ok((mut log, _)) => {
+                hold(&mut log);
                 let log = Rc::new(CommitLog::new(log));
                 let flushed = Rc::clone(&log);
                 net::spawn(async move {
@@ -84,6 +85,19 @@ impl Graveyard {
         }
     }
 }
+
+/// Gives the operator a place at the beginning, if there is none yet: what no
+/// consumer needs, a log lets go of.
+fn hold(log: &mut Log) {
+    if log.cursors().get(OPERATOR).is_none() {
+        log.update_cursor(OPERATOR, Cursor { read: log.end(), pending: Vec::new() });
+        if let Err(error) = log.append_cursors(clock::now_ms()) {
+            tracing::warn!("the log of dead letters cannot take its first cursor: {error}");
+        }
+    }
+}
+
+const OPERATOR: u64 = 0;
 
 fn prefix(trigger: Id, failure: &Failure) -> [u8; 16] {
     let mut prefix = [0; 16];

@@ -4,7 +4,6 @@
 //! verdict is stored with it.
 
 use eagre_event::Draft;
-use eagre_filter::{Attributes, Value};
 use eagre_wal::{AppendError, Cursor, Lsn};
 
 use crate::{
@@ -61,22 +60,9 @@ impl Scratch {
     }
 }
 
-/// The event's attributes as filters see them.
-struct EventAttributes<'a>(&'a Draft);
-
-impl Attributes for EventAttributes<'_> {
-    fn get(&self, name: &str) -> Option<Value<'_>> {
-        self.0.attribute(name).map(|value| match value {
-            eagre_event::Value::String(text) => Value::String(text),
-            eagre_event::Value::Integer(number) => Value::Integer(number),
-            eagre_event::Value::Boolean(truth) => Value::Boolean(truth),
-        })
-    }
-}
-
 /// Judges the event and renders the verdict.
 fn write_prefix(draft: &Draft, broker: &BrokerRoute, matches: &mut Vec<u32>, prefix: &mut Vec<u8>) {
-    broker.matcher.matches(&EventAttributes(draft), matches);
+    broker.matcher.matches(draft, matches);
     let ids = matches.iter().map(|slot| broker.slots[*slot as usize]);
     envelope::write_prefix(prefix, broker.broker.id, ids);
 }

@@ -84,6 +84,23 @@ fn an_event_that_no_sink_takes_is_kept_and_counted() {
 }
 
 #[test]
+fn kept_events_stay_when_their_log_has_many_segments() {
+    let subscriber = Subscriber::start(|_| answer(422));
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(config.path(), "[wal]\nsegment_bytes = \"4MiB\"\nmax_bytes = \"256MiB\"\n").unwrap();
+    let options = ["--shards", "1", "--config", config.path().to_str().unwrap()];
+    let plane = Plane::start(&snapshot(vec![trigger("t", subscriber.address)]), &options);
+    let mut client = support::Client::connect(plane.ingress);
+    for n in 0..40 {
+        assert_eq!(client.exchange(&event(&n.to_string(), "", &vec![b'x'; 256 * 1024])).status, 202);
+    }
+    eventually("all are kept", || plane.get("/v1/triggers").text().contains("\"kept\":40"));
+    let files = std::fs::read_dir(plane.directory.path().join("data/shard-0/dead-letters")).unwrap();
+    let bytes: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(bytes > 40 * 256 * 1024, "only {bytes} bytes are left");
+}
+
+#[test]
 fn a_permanent_failure_is_not_retried() {
     for response in [
         b"HTTP/1.1 422 No\r\ncontent-length: 0\r\n\r\n".as_slice(),

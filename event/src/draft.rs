@@ -348,3 +348,10 @@ impl Draft {
         self.check_block()
     }
 }
+
+/// What filters judge: the attributes as they will be stored.
+impl eagre_filter::Attributes for Draft {
+    fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.attribute(name)
+    }
+}

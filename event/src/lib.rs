@@ -12,7 +12,7 @@
 //! - Binary mode allocates nothing once the draft's buffers have grown.
 //!
 //! Absent on purpose: HTTP framing, size limits of heads and bodies (the HTTP
-//! codec has them), filters, storage, and any upgrade of 0.3 to 1.0.
+//! codec has them), the judging of filters, storage, and any upgrade of 0.3 to 1.0.
 
 mod limits;
 pub use limits::Limits;

@@ -1,16 +1,8 @@
-//! The value of an attribute, as filters and tools see it.
+//! The value of an attribute as the record keeps it. What filters and tools see is
+//! [`eagre_filter::Value`]: headers know strings only, JSON keeps integers and
+//! Booleans.
 
-/// A value with the type its carrier gave it: headers know strings only, JSON
-/// keeps integers and Booleans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// Text, percent-decoded; also URIs and timestamps.
-    String(&'a str),
-    /// A JSON number of an extension.
-    Integer(i32),
-    /// A JSON Boolean of an extension.
-    Boolean(bool),
-}
+pub use eagre_filter::Value;
 
 /// The type tag of an index entry; the numbers are on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::{error::Error, time::Instant};
 
 use eagre_wal::{Cursor, Fsync, Kind, Log, Options};
 
-const BODY: [u8; 64 * 1024] = [7; 64 * 1024];
+static BODY: [u8; 64 * 1024] = [7; 64 * 1024];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);

@@ -144,7 +144,9 @@ impl Storage for Files {
         self.maps.get_mut().remove(&base);
         let file = self.directory.open(base)?;
         file.sync_all()?;
-        Ok(fadvise(&file, 0, None, Advice::DontNeed)?)
+        fadvise(&file, 0, None, Advice::DontNeed)?;
+        // It is read whole next: in large reads rather than fault by fault.
+        Ok(fadvise(&file, 0, None, Advice::WillNeed)?)
     }
 
     fn view(&self, base: Lsn) -> io::Result<Bytes> {
