@@ -13,6 +13,8 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use eagre_http1 as http1;
 
+pub use eagre_wal::Fsync;
+
 use crate::{args::Args, driver::Requested, exit, limits};
 
 /// Every setting of the data plane.
@@ -60,17 +62,6 @@ impl Wal {
         let share = self.max_bytes / shards as u64;
         share - share % self.segment_bytes
     }
-}
-
-/// When an event counts as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fsync {
-    /// After the disk has it: survives a power cut.
-    Always,
-    /// At most this long before the disk has it.
-    Interval(Duration),
-    /// Once the page cache has it: survives the process, not the power.
-    Never,
 }
 
 /// `[ingress]`: reasons and ranges in [`crate::limits::ingress`].

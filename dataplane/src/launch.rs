@@ -13,7 +13,7 @@ use eagre_wal::{Backend, Log, OpenError, Options, Recovery};
 
 use crate::{
     commit::CommitLog,
-    config::{Config, Fsync},
+    config::Config,
     delivery::pool::Pool,
     driver::Driver,
     exit,
@@ -114,11 +114,7 @@ fn options(setup: &Setup) -> Options {
         segment_bytes: wal.segment_bytes,
         max_bytes: wal.max_bytes_per_shard(setup.shards),
         pending_bytes_max: setup.config.limits.pending_batch_bytes as u64,
-        fsync: match wal.fsync {
-            Fsync::Always => eagre_wal::Fsync::Always,
-            Fsync::Interval(interval) => eagre_wal::Fsync::Interval(interval),
-            Fsync::Never => eagre_wal::Fsync::Never,
-        },
+        fsync: wal.fsync,
         backend: match setup.driver {
             Driver::Uring => Backend::Ring,
             Driver::Epoll => Backend::Thread,
