@@ -197,7 +197,8 @@ impl Seal {
             first_time_ms: body.first_time_ms.get(),
             last_time_ms: body.last_time_ms.get(),
         };
-        let within = header.first_frame() <= seal.records_end && seal.records_end <= header.seal();
+        // Every segment begins with a checkpoint: an empty one is never sealed.
+        let within = header.first_frame() < seal.records_end && seal.records_end <= header.seal();
         (frame.kind == Kind::SEAL && within).then_some((seal, frame))
     }
 }
