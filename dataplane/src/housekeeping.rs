@@ -10,7 +10,12 @@ use std::{
 use eagre_snapshot::{Counter, Id};
 use eagre_wal::Lsn;
 
-use crate::{clock, delivery::worker, net, shard::Shard};
+use crate::{
+    clock,
+    delivery::{lane::Lane, worker},
+    net,
+    shard::Shard,
+};
 
 impl Shard {
     /// Hands due retries back to their lanes, for as long as the shard runs.
@@ -28,14 +33,11 @@ impl Shard {
     /// Stores progress, shows a heartbeat and tidies up, for as long as the
     /// shard runs.
     pub(crate) async fn run_housekeeping(self: Rc<Self>) {
-        let (mut reaped, mut published) = (Instant::now(), Instant::now());
+        let mut reaped = Instant::now();
         loop {
             net::sleep(self.config.limits.cursor_flush_interval).await;
-            self.store_cursors();
-            if published.elapsed() > STATS_INTERVAL {
-                self.publish_stats();
-                published = Instant::now();
-            }
+            self.record_progress();
+            self.stats.borrow().beat(self.now_ms());
             if reaped.elapsed() > REAP_INTERVAL {
                 self.pool.reap();
                 reaped = Instant::now();
@@ -45,37 +47,43 @@ impl Shard {
 
     /// Puts the progress of every lane that moved into the log, and now and
     /// then that of the others, so that they do not hold old segments.
-    pub(crate) fn store_cursors(&self) {
-        let end = self.log.end();
-        let sweep = end >= self.sweep_at.get();
-        let mut changed = false;
-        for lane in self.lanes.borrow().values() {
-            if lane.take_changed() || sweep {
-                self.log.update_cursor(lane.id.0, lane.cursor(self.fanned_out(), None));
-                changed = true;
-            }
-        }
+    fn record_progress(&self) {
+        let usage = self.log.usage();
+        self.metrics.log_usage(usage.bytes, usage.max_bytes);
+        let sweep = usage.end >= self.sweep_at.get() || usage.shortage.is_some();
         if sweep {
-            self.sweep_at.set(Lsn(end.0 + self.config.wal.segment_bytes / SWEEPS_PER_SEGMENT));
+            self.update_every_cursor();
+            self.sweep_at.set(Lsn(usage.end.0 + self.config.wal.segment_bytes));
         }
-        if changed && self.log.append_cursors(self.now_ms()).is_ok() {
+        let changed = std::mem::take(&mut *self.changes.borrow_mut());
+        let lanes = self.lanes.borrow();
+        for lane in changed.iter().filter_map(|id| lanes.get(id)) {
+            lane.seen();
+            self.log.update_cursor(lane.id.0, lane.cursor(self.fanned_out(), None));
+            self.publish_gauges(lane);
+        }
+        // What does not fit now is stored with a later call; until then a
+        // restart delivers again what was delivered meanwhile.
+        let moved = sweep || !changed.is_empty();
+        if moved && self.log.append_cursors(self.now_ms()).is_ok() {
             self.cursors_owed.set(false);
         }
     }
 
-    fn publish_stats(&self) {
-        self.stats.borrow().beat(self.now_ms());
-        let mut low_marks = self.low_marks.lock().unwrap_or_else(PoisonError::into_inner);
-        low_marks.clear();
+    fn update_every_cursor(&self) {
         for lane in self.lanes.borrow().values() {
-            low_marks.insert(lane.id, lane.oldest().unwrap_or(self.fanned_out()).0);
-            lane.counters.set(Counter::InFlight, lane.in_flight() as u64);
-            let lag_since = lane.oldest().and_then(|oldest| self.log.read(oldest)).map_or(0, |e| e.time_ms);
-            lane.counters.set(Counter::LagEvents, lane.outstanding() as u64);
-            lane.counters.set(Counter::LagSinceMs, lag_since);
+            self.log.update_cursor(lane.id.0, lane.cursor(self.fanned_out(), None));
         }
-        let usage = self.log.usage();
-        self.metrics.log_usage(usage.bytes, usage.max_bytes);
+    }
+
+    fn publish_gauges(&self, lane: &Lane) {
+        let oldest = lane.oldest();
+        let lag_since_ms = oldest.and_then(|oldest| self.log.read(oldest)).map_or(0, |entry| entry.time_ms);
+        lane.counters.set(Counter::InFlight, lane.in_flight() as u64);
+        lane.counters.set(Counter::LagEvents, lane.outstanding() as u64);
+        lane.counters.set(Counter::LagSinceMs, lag_since_ms);
+        let mut low_marks = self.low_marks.lock().unwrap_or_else(PoisonError::into_inner);
+        low_marks.insert(lane.id, oldest.unwrap_or(self.fanned_out()).0);
     }
 
     /// Ends the shard's work: answers what was begun, delivers nothing new,
@@ -92,9 +100,7 @@ impl Shard {
             }
             net::sleep(DRAIN_POLL).await;
         };
-        for lane in self.lanes.borrow().values() {
-            self.log.update_cursor(lane.id.0, lane.cursor(self.fanned_out(), None));
-        }
+        self.update_every_cursor();
         if self.log.append_cursors(self.now_ms()).is_ok() {
             let end = self.log.end();
             self.log.committed(Lsn(end.0.saturating_sub(1))).await;
@@ -103,11 +109,5 @@ impl Shard {
     }
 }
 
-/// Gauges are renewed this often: with 10,000 triggers one round takes about a
-/// millisecond.
-const STATS_INTERVAL: Duration = Duration::from_millis(200);
 const REAP_INTERVAL: Duration = Duration::from_secs(10);
 const DRAIN_POLL: Duration = Duration::from_millis(5);
-/// Idle lanes renew their cursors this often per segment written, so that at
-/// most a fraction of a segment is held for them.
-const SWEEPS_PER_SEGMENT: u64 = 4;

@@ -4,7 +4,11 @@
 //! configuration. A lane keeps its place in the log for as long as its trigger
 //! exists.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    rc::Rc,
+    sync::{Arc, PoisonError},
+    time::Instant,
+};
 
 use eagre_snapshot::{Counters, Generation, Id};
 use eagre_wal::Cursor;
@@ -29,6 +33,7 @@ impl Shard {
         for id in gone {
             if let Some(lane) = self.lanes.borrow_mut().remove(&id) {
                 self.stats.borrow_mut().release(lane.route().stats_slot);
+                self.low_marks.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
                 lane.close();
             }
         }
@@ -78,7 +83,14 @@ impl Shard {
         let counters = self.counters(&route);
         let (namespace, name) = (&route.trigger.namespace, &route.trigger.name);
         let dispatch = self.metrics.trigger(namespace, name, route.broker_name());
-        let lane = Rc::new(Lane::resume(route, cursor, self.lane_limits(), counters, dispatch));
+        let lane = Rc::new(Lane::resume(
+            route,
+            cursor,
+            self.lane_limits(),
+            counters,
+            dispatch,
+            Rc::clone(&self.changes),
+        ));
         for (job, due_ms) in lane.recovered() {
             self.timers.add(due_ms, id, job);
         }

@@ -23,7 +23,12 @@ use crate::{
     clock,
     commit::CommitLog,
     config::Config,
-    delivery::{exchange::ResponseLimits, lane::Lane, pool::Pool, timers::Timers},
+    delivery::{
+        exchange::ResponseLimits,
+        lane::{Changes, Lane},
+        pool::Pool,
+        timers::Timers,
+    },
     driver::Driver,
     graveyard::Graveyard,
     ingress::answer::Answers,
@@ -52,6 +57,7 @@ pub(crate) struct Shard {
     pub(crate) pool: Pool,
     pub(crate) table: RefCell<Arc<Table>>,
     pub(crate) lanes: RefCell<HashMap<Id, Rc<Lane>>>,
+    pub(crate) changes: Changes,
     /// Durations of the requests to each broker.
     pub(crate) brokers: RefCell<HashMap<Id, Arc<Dispatch>>>,
     /// Every durable record below was offered to its lanes.
@@ -105,6 +111,7 @@ impl Shard {
             pool,
             table: RefCell::default(),
             lanes: RefCell::default(),
+            changes: Changes::default(),
             brokers: RefCell::default(),
             cursors_owed: Cell::new(false),
             busy: Cell::new(0),

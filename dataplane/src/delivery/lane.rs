@@ -17,6 +17,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    rc::Rc,
     sync::Arc,
 };
 
@@ -47,6 +48,10 @@ pub(crate) struct Job {
     pub(crate) failure: Option<Box<Failure>>,
 }
 
+/// The lanes of a shard that changed since someone looked: with thousands of
+/// triggers only few move at a time.
+pub(crate) type Changes = Rc<RefCell<Vec<Id>>>;
+
 /// A trigger's deliveries on this shard.
 pub(crate) struct Lane {
     pub(crate) id: Id,
@@ -64,6 +69,8 @@ pub(crate) struct Lane {
     workers: Cell<usize>,
     scanning: Cell<bool>,
     changed: Cell<bool>,
+    /// Where the lane says that it has changed.
+    changes: Changes,
     /// Has events of the present fan-out.
     touched: Cell<bool>,
     closed: Cell<bool>,
@@ -93,13 +100,14 @@ impl Lane {
         limits: LaneLimits,
         counters: Counters,
         dispatch: Arc<Dispatch>,
+        changes: Changes,
     ) -> Self {
         let unfinished = cursor
             .pending
             .iter()
             .map(|p| (p.lsn, Progress { attempts: p.attempts, due_ms: p.due_ms }))
             .collect();
-        Self {
+        let lane = Self {
             id: route.trigger.id,
             counters,
             dispatch,
@@ -111,10 +119,13 @@ impl Lane {
             unfinished: RefCell::new(unfinished),
             workers: Cell::new(0),
             scanning: Cell::new(false),
-            changed: Cell::new(true),
+            changed: Cell::new(false),
+            changes,
             touched: Cell::new(false),
             closed: Cell::new(false),
-        }
+        };
+        lane.touch();
+        lane
     }
 
     /// The trigger as it is configured now.
@@ -144,6 +155,7 @@ impl Lane {
     /// [`end_fan_out`](Self::end_fan_out).
     pub(crate) fn push(&self, lsn: Lsn) -> bool {
         self.counters.add(Counter::Matched, 1);
+        self.touch();
         if self.behind.get().is_none() {
             let mut queue = self.queue.borrow_mut();
             if queue.len() < self.limits.queue_max {
@@ -224,7 +236,7 @@ impl Lane {
         match self.queue.borrow_mut().pop_front() {
             Some(lsn) => {
                 self.unfinished.borrow_mut().insert(lsn, Progress::default());
-                self.changed.set(true);
+                self.touch();
                 Next::Job(Job { lsn, failed: 0, failure: None })
             }
             None if self.behind.get().is_some() => Next::Later,
@@ -254,7 +266,7 @@ impl Lane {
             at = entry.next;
         }
         self.behind.set(Some(at));
-        self.changed.set(true);
+        self.touch();
     }
 
     /// An attempt failed and another follows at `due_ms`.
@@ -262,18 +274,24 @@ impl Lane {
         if let Some(progress) = self.unfinished.borrow_mut().get_mut(&job.lsn) {
             *progress = Progress { attempts: job.failed, due_ms };
         }
-        self.changed.set(true);
+        self.touch();
     }
 
     /// The event needs nothing more from this trigger.
     pub(crate) fn finish(&self, lsn: Lsn) {
         self.unfinished.borrow_mut().remove(&lsn);
-        self.changed.set(true);
+        self.touch();
     }
 
-    /// True once after each change.
-    pub(crate) fn take_changed(&self) -> bool {
-        self.changed.replace(false)
+    fn touch(&self) {
+        if !self.changed.replace(true) {
+            self.changes.borrow_mut().push(self.id);
+        }
+    }
+
+    /// What changed is seen; the next change is told again.
+    pub(crate) fn seen(&self) {
+        self.changed.set(false);
     }
 
     /// Where the lane stands, without the event `finished` if one is given.
