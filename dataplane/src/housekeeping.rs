@@ -50,7 +50,8 @@ impl Shard {
     fn record_progress(&self) {
         let usage = self.log.usage();
         self.metrics.log_usage(usage.bytes, usage.max_bytes);
-        let sweep = usage.end >= self.sweep_at.get() || usage.shortage.is_some();
+        let frees = || self.low_mark() >= Lsn(usage.first.0 + self.config.wal.segment_bytes);
+        let sweep = usage.end >= self.sweep_at.get() || (usage.shortage.is_some() && frees());
         if sweep {
             self.update_every_cursor();
             self.sweep_at.set(Lsn(usage.end.0 + self.config.wal.segment_bytes));
@@ -68,6 +69,12 @@ impl Shard {
         if moved && self.log.append_cursors(self.now_ms()).is_ok() {
             self.cursors_owed.set(false);
         }
+    }
+
+    /// Every event below is finished for every trigger.
+    fn low_mark(&self) -> Lsn {
+        let lanes = self.lanes.borrow();
+        lanes.values().filter_map(|lane| lane.oldest()).min().unwrap_or(self.fanned_out())
     }
 
     fn update_every_cursor(&self) {
