@@ -30,6 +30,12 @@ fn without_a_file_every_value_is_its_default() {
 }
 
 #[test]
+fn the_sample_file_holds_the_defaults() {
+    let sample = include_str!("../../../examples/eagre.toml");
+    assert_eq!(load(sample).unwrap(), load("").unwrap());
+}
+
+#[test]
 fn every_key_can_be_set() {
     let config = load(EVERYTHING).unwrap();
     assert_eq!(config.runtime, Runtime { shards: 2, cpus: vec![0, 3], driver: Requested::Epoll });
