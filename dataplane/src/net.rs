@@ -77,9 +77,8 @@ impl Stream {
         if buffer.capacity() - buffer.len() < room_min.min(READ_MIN) {
             buffer.reserve(room_min);
         }
-        let owned = std::mem::take(buffer);
-        let (begin, mut owned) = (owned.len(), owned);
-        let end = owned.bytes_total();
+        let mut owned = std::mem::take(buffer);
+        let (begin, end) = (owned.len(), owned.bytes_total());
         let room = SliceMut::new(owned, begin, end);
         let read = async {
             let (outcome, room) = self.0.read(room).await;
@@ -103,9 +102,7 @@ impl Stream {
         };
         before(deadline, write).await
     }
-}
 
-impl Stream {
     /// Tells the peer that nothing more will be written.
     pub(crate) async fn shutdown_write(&mut self) -> io::Result<()> {
         monoio::io::AsyncWriteRent::shutdown(&mut self.0).await

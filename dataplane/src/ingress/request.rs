@@ -55,7 +55,8 @@ pub(crate) fn step(shard: &Rc<Shard>, input: &[u8], chunked: Option<&[u8]>) -> S
         Ok(None) => return Step::NeedHead,
         Err(refusal) => {
             let reason = Reason::Http { status: refusal.status(), reason: refusal.to_string() };
-            return refuse(reason, input.len());
+            // After that the rest of the input means nothing.
+            return Step::Decided { outcome: Outcome::Refused(reason), consumed: input.len(), close: true };
         }
     };
     let path = match by_head(shard, &head) {
@@ -70,7 +71,7 @@ pub(crate) fn step(shard: &Rc<Shard>, input: &[u8], chunked: Option<&[u8]>) -> S
         }
         (Framing::None, _) => (&[][..], head.head_bytes),
         (framing, _) => {
-            let Head { head_bytes, expect_continue } = Head::of(&head);
+            let RequestHead { head_bytes, expect_continue, .. } = head;
             return Step::NeedBody { head_bytes, framing, expect_continue };
         }
     };
@@ -79,29 +80,10 @@ pub(crate) fn step(shard: &Rc<Shard>, input: &[u8], chunked: Option<&[u8]>) -> S
     Step::Decided { outcome, consumed, close }
 }
 
-struct Head {
-    head_bytes: usize,
-    expect_continue: bool,
-}
-
-impl Head {
-    const fn of(head: &RequestHead<'_, '_>) -> Self {
-        Self { head_bytes: head.head_bytes, expect_continue: head.expect_continue }
-    }
-}
-
-/// A refusal after which the rest of the input means nothing.
-const fn refuse(reason: Reason, consumed: usize) -> Step {
-    Step::Decided { outcome: Outcome::Refused(reason), consumed, close: true }
-}
-
 /// The broker's path, or the answer that needs no body.
 fn by_head<'b>(shard: &Shard, head: &RequestHead<'b, '_>) -> Result<&'b str, Outcome> {
     match route(head) {
-        Route::Broker(path) if shard.is_draining() => {
-            let _ = path;
-            Err(Outcome::Refused(Reason::Draining))
-        }
+        Route::Broker(_) | Route::Probe if shard.is_draining() => Err(Outcome::Refused(Reason::Draining)),
         Route::Broker(path) => {
             let limit = shard.config.ingress.body_bytes_max;
             match head.framing {
@@ -111,7 +93,6 @@ fn by_head<'b>(shard: &Shard, head: &RequestHead<'b, '_>) -> Result<&'b str, Out
                 _ => Ok(path),
             }
         }
-        Route::Probe if shard.is_draining() => Err(Outcome::Refused(Reason::Draining)),
         Route::Probe => Err(Outcome::Probed(None)),
         Route::NetworkProbe(hash) => Err(Outcome::Probed(Some(hash.to_vec()))),
         Route::Options => Err(Outcome::Options),
