@@ -12,6 +12,14 @@ fn applied(plane: &Plane) -> u64 {
     stats.map_or(0, |stats| stats.applied().0)
 }
 
+/// A stop signal reaches the threads of a process one after another.
+fn threads_stand_still(pid: u32) -> bool {
+    std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().all(|task| {
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    })
+}
+
 #[test]
 fn a_corrupt_snapshot_is_refused_and_the_last_one_stays_in_force() {
     let subscriber = Subscriber::start(|_| answer(200));
@@ -19,6 +27,7 @@ fn a_corrupt_snapshot_is_refused_and_the_last_one_stays_in_force() {
     // While the process stands still, what is published can be damaged.
     let pid = Pid::from_raw(plane.pid().cast_signed()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
+    eventually("every thread stands still", || threads_stand_still(plane.pid()));
     plane.publish(&snapshot(vec![]));
     let file = plane.directory.path().join("run/snapshot-2");
     let mut bytes = std::fs::read(&file).unwrap();
