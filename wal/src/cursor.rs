@@ -25,7 +25,11 @@ use zerocopy::{
     little_endian::{U16, U32, U64},
 };
 
-use crate::{lsn::Lsn, recover::Clamped};
+use crate::{
+    canary::{Canary, planted},
+    lsn::Lsn,
+    recover::Clamped,
+};
 
 /// A record that was handed out and is not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +61,9 @@ impl Cursor {
     /// This cursor with `pending_max` unfinished records or fewer.
     fn compact(&self, pending_max: usize) -> Self {
         let mut cursor = self.clone();
+        if planted(Canary::PendingForgotten) {
+            cursor.pending.clear();
+        }
         cursor.pending.sort_unstable_by_key(|pending| pending.lsn);
         if let Some(first_left_out) = cursor.pending.get(pending_max) {
             cursor.read = cursor.read.min(first_left_out.lsn);

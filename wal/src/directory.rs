@@ -14,6 +14,7 @@ use std::{
 };
 
 use crate::{
+    canary::{Canary, planted},
     limits::{LOCK_ATTEMPTS, LOCK_RETRY},
     lsn::Lsn,
     storage::Listing,
@@ -100,14 +101,17 @@ impl Directory {
     pub(crate) fn create(&self, base: Lsn, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
         let unfinished = self.path.join(format!("{base}{UNFINISHED_SUFFIX}"));
         let made = File::create(&unfinished)
-            .and_then(|mut file| fill(&mut file).and_then(|()| file.sync_all()))
+            .and_then(|mut file| {
+                fill(&mut file)?;
+                if planted(Canary::FileNotSynced) { Ok(()) } else { file.sync_all() }
+            })
             .and_then(|()| fs::rename(&unfinished, self.segment(base)));
         if let Err(error) = made {
             // What cannot be removed now is removed by the next start.
             let _ = fs::remove_file(&unfinished);
             return Err(error);
         }
-        self.handle.sync_all()
+        if planted(Canary::NameNotSynced) { Ok(()) } else { self.handle.sync_all() }
     }
 
     /// Removes a segment durably.

@@ -15,6 +15,7 @@
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use crate::{
+    canary::{Canary, planted},
     error::{Poisoned, Stage},
     limits::KEPT_BUFFER_BYTES,
     lsn::Lsn,
@@ -85,8 +86,8 @@ impl Flush {
     /// Everything below is as durable as the owner asked for.
     pub(crate) fn durable(&self) -> Lsn {
         match self.fsync {
-            Fsync::Always => self.synced,
-            Fsync::Interval(_) | Fsync::Never => self.written,
+            Fsync::Always if !planted(Canary::AckBeforeSync) => self.synced,
+            _ => self.written,
         }
     }
 
@@ -127,6 +128,7 @@ impl Flush {
             return;
         }
         let seal_is_next = self.queue.front().is_some_and(|chunk| chunk.seal);
+        let seal_is_next = seal_is_next && !planted(Canary::SealBeforeSync);
         if self.synced < self.written && (seal_is_next || self.sync_is_due(storage)) {
             self.state = State::Syncing;
             storage.sync(self.base);
@@ -159,7 +161,9 @@ impl Flush {
             (Completion::Written { buffer, result }, State::Writing { chunk, done }) => {
                 self.wrote(chunk, done, buffer, result, storage)?;
             }
+            (Completion::Synced(Err(_)), State::Syncing) if planted(Canary::RetrySync) => {}
             (Completion::Synced(result), State::Syncing) => {
+                let result = if planted(Canary::IgnoreSyncError) { Ok(()) } else { result };
                 result.map_err(|error| poisoned(Stage::Sync, self.synced, error))?;
                 self.synced = self.written;
                 self.synced_at = storage.now();

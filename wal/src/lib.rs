@@ -59,6 +59,7 @@ mod prepare;
 mod directory;
 mod map;
 mod error;
+mod canary;
 
 pub use self::{
     cursor::{Cursor, Cursors, Pending},
