@@ -42,7 +42,8 @@ pub fn compile(index: &Index, resolver: &Resolver) -> Compiled {
             None => {}
         }
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-        snapshot.brokers.push(snapshot::Broker { id, namespace, name });
+        let settings = snapshot::BrokerSettings::default();
+        snapshot.brokers.push(snapshot::Broker { id, namespace, name, settings });
     }
     let mut foreign_triggers: HashMap<Id, usize> = HashMap::new();
     for trigger in index.triggers() {

@@ -134,7 +134,12 @@ fn filters() -> Vec<Vec<u8>> {
 /// A byte of choices, then a file or a body alone.
 fn snapshots() -> Vec<Vec<u8>> {
     let pairs = || vec![("type".to_owned(), "a".to_owned())];
-    let broker = Broker { id: Id(1), namespace: "n".into(), name: "b".into() };
+    let broker = Broker {
+        id: Id(1),
+        namespace: "n".into(),
+        name: "b".into(),
+        settings: BrokerSettings { fsync: Some(Fsync::Interval { ms: 5 }), backlog_bytes_max: Some(1 << 30) },
+    };
     let endpoint = Endpoint {
         uri: "http://s/".into(),
         host: "s".into(),

@@ -25,7 +25,7 @@ use crate::limits::SNAPSHOT_BYTES_MAX;
 use crate::model::Snapshot;
 
 /// The format this build writes, and the only one it reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"EAGRSNAP";
 const HEADER_BYTES: usize = 40;

@@ -17,6 +17,7 @@
 mod generation;
 mod limits;
 mod model;
+mod settings;
 
 mod endpoint;
 mod validate;
@@ -47,6 +48,7 @@ pub use endpoint::EndpointError;
 pub use generation::Generation;
 pub use limits::*;
 pub use model::{Backoff, Broker, Delivery, Endpoint, Format, Id, Snapshot, Trigger};
+pub use settings::{BrokerSettings, Fsync};
 pub use publish::{PublishError, Publisher};
 pub use slots::SlotMap;
 pub use stats::{

@@ -10,6 +10,8 @@ use eagre_filter::Filter;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::settings::BrokerSettings;
+
 /// One generation of the whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -33,6 +35,8 @@ pub struct Broker {
     pub namespace: String,
     /// Name, the second part of the ingress path.
     pub name: String,
+    /// What its ConfigMap sets.
+    pub settings: BrokerSettings,
 }
 
 /// A trigger: which events of a broker go to which subscriber.

@@ -69,6 +69,18 @@ pub enum Flaw {
         /// The bound.
         max: u64,
     },
+    /// A setting of a broker out of bounds.
+    #[error("settings.{field}: {value} is not within {min} to {max}")]
+    Setting {
+        /// The field of [`BrokerSettings`](crate::BrokerSettings).
+        field: &'static str,
+        /// Its value.
+        value: u64,
+        /// The least allowed.
+        min: u64,
+        /// The most allowed.
+        max: u64,
+    },
     /// A filter nested too deep.
     #[error("filter: nested deeper than {FILTER_DEPTH_MAX}")]
     FilterDepth,
@@ -95,6 +107,11 @@ impl Snapshot {
             }
             if !names.insert((resource.kind, resource.namespace, resource.name)) {
                 return refuse(Flaw::SameName);
+            }
+        }
+        for broker in &self.brokers {
+            if let Err(flaw) = broker.settings.check() {
+                return Err(Invalid { resource: Resource::of_broker(broker).describe(), flaw });
             }
         }
         for trigger in &self.triggers {

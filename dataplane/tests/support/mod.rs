@@ -398,7 +398,12 @@ fn serve(mut stream: TcpStream, received: &Mutex<Vec<Received>>, script: &Script
 
 /// A snapshot with broker `default/b` and the given triggers.
 pub fn snapshot(triggers: Vec<Trigger>) -> Snapshot {
-    let broker = Broker { id: broker_id(), namespace: "default".into(), name: "b".into() };
+    let broker = Broker {
+        id: broker_id(),
+        namespace: "default".into(),
+        name: "b".into(),
+        settings: BrokerSettings::default(),
+    };
     Snapshot { brokers: vec![broker], triggers }
 }
 

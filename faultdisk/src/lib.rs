@@ -1,0 +1,1 @@
+//! A FUSE file system that forgets what was not synced.

@@ -1,0 +1,3 @@
+//! Tasks of the project: crash trials and their ledger.
+
+fn main() {}
