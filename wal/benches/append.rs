@@ -26,7 +26,7 @@ fn append(criterion: &mut Criterion) {
                     make_room(&mut log);
                     let begun = Instant::now();
                     for _ in 0..records {
-                        log.append(Kind(16), 0, &[&body]).expect("there is room for a batch");
+                        log.append(Kind(16), 0, Fsync::Always, &[&body]).expect("there is room for a batch");
                     }
                     appending += begun.elapsed();
                     left -= records;
@@ -44,7 +44,7 @@ fn make_room(log: &mut Log) {
     log.submit().expect("the disk works");
     while !log.is_idle() || log.usage().spares == 0 {
         log.poll().expect("the disk works");
-        log.release();
+        log.release(0);
         std::thread::yield_now();
     }
 }

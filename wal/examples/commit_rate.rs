@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eagre_wal::{Backend, FRAME_HEADER_BYTES, Kind, Log, Options};
+use eagre_wal::{Backend, FRAME_HEADER_BYTES, Fsync, Kind, Log, Options};
 use io_uring::{IoUring, opcode, types};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -96,7 +96,7 @@ impl LogLoop {
     fn round(&mut self, waiters: usize) -> Result<(), Box<dyn Error>> {
         let mut appended = 0;
         while appended < waiters {
-            match self.log.append(Kind(16), 0, &[&self.body]) {
+            match self.log.append(Kind(16), 0, Fsync::Always, &[&self.body]) {
                 Ok(_) => appended += 1,
                 Err(error) if error.is_full() => {
                     self.log.submit()?;
@@ -109,7 +109,7 @@ impl LogLoop {
         while self.log.durable() < self.log.end() {
             self.wait()?;
         }
-        self.log.release();
+        self.log.release(0);
         Ok(())
     }
 

@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut log = Log::open(dir.path(), options.clone())?.0;
     log.update_cursor(1, Cursor::default());
     while log.end().0 < gib << 30 {
-        match log.append(Kind(16), 0, &[&BODY]) {
+        match log.append(Kind(16), 0, Fsync::Always, &[&BODY]) {
             Ok(_) => {}
             Err(error) if error.is_full() => std::thread::yield_now(),
             Err(error) => return Err(error.into()),

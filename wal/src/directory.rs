@@ -22,7 +22,7 @@ use crate::{
 
 const SEGMENT_SUFFIX: &str = ".segment";
 const UNFINISHED_SUFFIX: &str = ".segment.unfinished";
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 /// A directory that this process holds alone, until it is dropped.
 #[derive(Debug)]
@@ -63,36 +63,24 @@ impl Directory {
     /// What lies in the directory. Files of segments that were never finished
     /// are removed; nothing else is.
     pub(crate) fn list(&self) -> io::Result<Listing> {
-        let mut listing = Listing::default();
-        let mut unfinished = false;
-        for entry in fs::read_dir(&self.path)? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            let lsn = |suffix| name.strip_suffix(suffix).and_then(|stem| stem.parse::<Lsn>().ok());
-            if let Some(base) = lsn(SEGMENT_SUFFIX) {
-                listing.segments.push(base);
-            } else if lsn(UNFINISHED_SUFFIX).is_some() {
-                fs::remove_file(self.path.join(&name))?;
-                unfinished = true;
-            } else if name != LOCK {
-                listing.unknown.push(name);
-            }
+        let (listing, unfinished) = names(&self.path)?;
+        for name in &unfinished {
+            fs::remove_file(self.path.join(name))?;
         }
-        if unfinished {
+        if !unfinished.is_empty() {
             self.handle.sync_all()?;
         }
-        listing.segments.sort_unstable();
-        listing.unknown.sort_unstable();
         Ok(listing)
     }
 
     /// Opens a segment to read.
     pub(crate) fn open(&self, base: Lsn) -> io::Result<File> {
-        File::open(self.segment(base))
+        File::open(segment_path(&self.path, base))
     }
 
     /// Opens a segment to write.
     pub(crate) fn open_writable(&self, base: Lsn) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).open(self.segment(base))
+        OpenOptions::new().read(true).write(true).open(segment_path(&self.path, base))
     }
 
     /// Makes a segment durable, name and content; `fill` writes its content. On
@@ -105,7 +93,7 @@ impl Directory {
                 fill(&mut file)?;
                 if planted(Canary::FileNotSynced) { Ok(()) } else { file.sync_all() }
             })
-            .and_then(|()| fs::rename(&unfinished, self.segment(base)));
+            .and_then(|()| fs::rename(&unfinished, segment_path(&self.path, base)));
         if let Err(error) = made {
             // What cannot be removed now is removed by the next start.
             let _ = fs::remove_file(&unfinished);
@@ -116,13 +104,34 @@ impl Directory {
 
     /// Removes a segment durably.
     pub(crate) fn remove(&self, base: Lsn) -> io::Result<()> {
-        fs::remove_file(self.segment(base))?;
+        fs::remove_file(segment_path(&self.path, base))?;
         self.handle.sync_all()
     }
+}
 
-    fn segment(&self, base: Lsn) -> PathBuf {
-        self.path.join(format!("{base}{SEGMENT_SUFFIX}"))
+/// Where a segment lies.
+pub(crate) fn segment_path(directory: &Path, base: Lsn) -> PathBuf {
+    directory.join(format!("{base}{SEGMENT_SUFFIX}"))
+}
+
+/// What lies in a directory, and apart from it the files of segments that were
+/// never finished.
+pub(crate) fn names(directory: &Path) -> io::Result<(Listing, Vec<String>)> {
+    let (mut listing, mut unfinished) = (Listing::default(), Vec::new());
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let lsn = |suffix| name.strip_suffix(suffix).and_then(|stem| stem.parse::<Lsn>().ok());
+        if let Some(base) = lsn(SEGMENT_SUFFIX) {
+            listing.segments.push(base);
+        } else if lsn(UNFINISHED_SUFFIX).is_some() {
+            unfinished.push(name);
+        } else if name != LOCK {
+            listing.unknown.push(name);
+        }
     }
+    listing.segments.sort_unstable();
+    listing.unknown.sort_unstable();
+    Ok((listing, unfinished))
 }
 
 /// Makes the names of a new directory and of every directory above it durable:

@@ -5,6 +5,11 @@
 //! meanwhile is the next chunk. The kernel orders neither against the other,
 //! so they are never in flight together.
 //!
+//! Every record says when it counts as durable ([`Fsync`]): one that waits for
+//! the disk has its chunk synced at once, one with an interval has it synced by
+//! then, and all records that a sync covers are on the disk with it, whatever
+//! they asked for.
+//!
 //! Positions: `synced <= written <= end of the last chunk`. In every mode a
 //! segment is synced before its seal is written, and its seal is synced before
 //! a byte of the next segment is written. So a seal proves that its segment was
@@ -33,6 +38,16 @@ struct Chunk {
     end: Lsn,
     bytes: Vec<u8>,
     seal: bool,
+    /// The first record that is durable only when it is synced.
+    waits: Option<Lsn>,
+    /// How soon after the write the others want to be synced.
+    within: Option<Duration>,
+}
+
+impl Chunk {
+    fn new(base: Lsn, start: Lsn, bytes: Vec<u8>, seal: bool) -> Self {
+        Self { base, start, end: start, bytes, seal, waits: None, within: None }
+    }
 }
 
 #[derive(Debug)]
@@ -49,7 +64,6 @@ enum State {
 /// The state machine of the flush.
 #[derive(Debug)]
 pub(crate) struct Flush {
-    fsync: Fsync,
     state: State,
     queue: VecDeque<Chunk>,
     queued_bytes: u64,
@@ -57,23 +71,26 @@ pub(crate) struct Flush {
     base: Lsn,
     written: Lsn,
     synced: Lsn,
-    synced_at: Duration,
+    /// The first written record that is durable only when it is synced.
+    waits: Option<Lsn>,
+    /// When the next sync is due for the sake of the others.
+    sync_by: Option<Duration>,
     /// Emptied buffers, to be filled again.
     buffers: Vec<Vec<u8>>,
 }
 
 impl Flush {
     /// A flush after which everything below `end` is on the disk already.
-    pub(crate) fn new(fsync: Fsync, base: Lsn, end: Lsn, now: Duration) -> Self {
+    pub(crate) fn new(base: Lsn, end: Lsn) -> Self {
         Self {
-            fsync,
             state: State::Idle,
             queue: VecDeque::new(),
             queued_bytes: 0,
             base,
             written: end,
             synced: end,
-            synced_at: now,
+            waits: None,
+            sync_by: None,
             buffers: Vec::new(),
         }
     }
@@ -83,10 +100,18 @@ impl Flush {
         self.synced
     }
 
-    /// Everything below is as durable as the owner asked for.
-    pub(crate) fn durable(&self) -> Lsn {
-        match self.fsync {
+    /// Every record below that was appended with `fsync` is durable.
+    pub(crate) fn durable_as(&self, fsync: Fsync) -> Lsn {
+        match fsync {
             Fsync::Always if !planted(Canary::AckBeforeSync) => self.synced,
+            _ => self.written,
+        }
+    }
+
+    /// Every record below is as durable as its append asked for.
+    pub(crate) fn durable(&self) -> Lsn {
+        match self.waits {
+            Some(first) if !planted(Canary::AckBeforeSync) => first,
             _ => self.written,
         }
     }
@@ -99,27 +124,33 @@ impl Flush {
     /// Nothing is to be done: no chunk waits, none is in flight, no sync is
     /// owed.
     pub(crate) fn is_idle(&self) -> bool {
-        let owed = matches!(self.fsync, Fsync::Interval(_)) && self.synced < self.written;
-        matches!(self.state, State::Idle) && self.queue.is_empty() && !owed
+        matches!(self.state, State::Idle) && self.queue.is_empty() && self.sync_by.is_none()
     }
 
     /// The buffer for the frames from `start` to `end` of the segment.
-    pub(crate) fn extend(&mut self, base: Lsn, start: Lsn, end: Lsn) -> &mut Vec<u8> {
+    pub(crate) fn extend(&mut self, base: Lsn, start: Lsn, end: Lsn, fsync: Fsync) -> &mut Vec<u8> {
         self.queued_bytes += end - start;
         let continues = self.queue.back().is_some_and(|chunk| chunk.base == base && !chunk.seal);
         if !continues {
             let bytes = self.buffers.pop().unwrap_or_default();
-            self.queue.push_back(Chunk { base, start, end, bytes, seal: false });
+            self.queue.push_back(Chunk::new(base, start, bytes, false));
         }
         let chunk = self.queue.back_mut().expect("a chunk was pushed where there was none");
         chunk.end = end;
+        match fsync {
+            Fsync::Always => chunk.waits = chunk.waits.or(Some(start)),
+            Fsync::Interval(interval) => {
+                chunk.within = Some(chunk.within.map_or(interval, |within| within.min(interval)));
+            }
+            Fsync::Never => {}
+        }
         &mut chunk.bytes
     }
 
     /// Ends the segment with its seal, which lies at `start`.
     pub(crate) fn seal(&mut self, base: Lsn, start: Lsn, end: Lsn, frame: Vec<u8>) {
         self.queued_bytes += end - start;
-        self.queue.push_back(Chunk { base, start, end, bytes: frame, seal: true });
+        self.queue.push_back(Chunk { end, ..Chunk::new(base, start, frame, true) });
     }
 
     /// Starts what can be started.
@@ -144,11 +175,7 @@ impl Flush {
     }
 
     fn sync_is_due(&self, storage: &dyn Storage) -> bool {
-        match self.fsync {
-            Fsync::Interval(interval) => storage.now() >= self.synced_at + interval,
-            Fsync::Always => true,
-            Fsync::Never => false,
-        }
+        self.waits.is_some() || self.sync_by.is_some_and(|due| storage.now() >= due)
     }
 
     /// Takes a completion and starts what follows.
@@ -166,7 +193,8 @@ impl Flush {
                 let result = if planted(Canary::IgnoreSyncError) { Ok(()) } else { result };
                 result.map_err(|error| poisoned(Stage::Sync, self.synced, error))?;
                 self.synced = self.written;
-                self.synced_at = storage.now();
+                self.waits = None;
+                self.sync_by = None;
             }
             (completion, state) => unreachable!("{completion:?} while {state:?}"),
         }
@@ -194,6 +222,14 @@ impl Flush {
             return Ok(());
         }
         self.written = chunk.end;
+        self.waits = self.waits.or(chunk.waits);
+        if let Some(within) = chunk.within {
+            let due = storage.now() + within;
+            if self.sync_by.is_none_or(|earlier| due < earlier) {
+                self.sync_by = Some(due);
+                storage.wake_at(due);
+            }
+        }
         if buffer.capacity() <= KEPT_BUFFER_BYTES {
             buffer.clear();
             self.buffers.push(buffer);

@@ -58,6 +58,8 @@ mod backend;
 mod prepare;
 mod directory;
 mod map;
+mod inspect;
+mod salvage;
 mod error;
 mod canary;
 
@@ -67,13 +69,18 @@ pub use self::{
         AppendError, Damage, DamageKind, EXIT_DAMAGED, EXIT_LOCKED, EXIT_OPTIONS, EXIT_POISONED, Full,
         OpenError, OptionsError, Poisoned, Stage,
     },
+    inspect::{
+        DamagedRange, Fault, Gap, InspectError, Inspection, Read, Record, Records, SegmentState,
+        SegmentSummary, Since, Start, Verification, inspect, is_log, records, verify,
+    },
     limits::{SEGMENT_ALIGN_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENTS_MIN},
     log::{Log, Usage},
     lsn::{Lsn, ParseLsnError},
-    options::{Backend, Fsync, Options},
+    options::{Backend, Fsync, Options, Retain},
     reader::Entry,
     record::{FRAME_HEADER_BYTES, Kind},
     recover::{Clamped, Recovery},
+    salvage::{Salvage, SalvageError, salvage},
     segment::{FORMAT_VERSION, Header},
     storage::{Chore, Completion, Listing, Storage},
 };

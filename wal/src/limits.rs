@@ -33,6 +33,15 @@ pub(crate) const LOCK_ATTEMPTS: u32 = 40;
 /// Between two attempts.
 pub(crate) const LOCK_RETRY: Duration = Duration::from_millis(50);
 
+/// Bytes that an inspection reads at once: large reads are what disks are fast at.
+pub(crate) const INSPECT_READ_BYTES: u64 = 1024 * 1024;
+/// Bytes that are given up where the disk does not return them: the least that the
+/// page cache reads.
+pub(crate) const INSPECT_PAGE_BYTES: u64 = 4096;
+
+/// How often a log that is in use is looked at before it counts as damaged.
+pub(crate) const INSPECT_LOOKS: usize = 3;
+
 /// Between two attempts to prepare a segment where there was no space.
 pub(crate) const PREPARE_RETRY: Duration = Duration::from_millis(500);
 

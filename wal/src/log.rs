@@ -9,12 +9,12 @@ use crate::{
     flush::Flush,
     limits::{self, PREPARE_RETRY, SPARE_SEGMENTS, cursors_bytes_max},
     lsn::Lsn,
-    options::Options,
+    options::{Fsync, Options},
     reader::{Entry, Extent},
     record::{self, FRAME_HEADER_BYTES, Kind, Meta},
     recover::{Recovered, Recovery, Refusal, recover},
     retention::ReleaseMark,
-    segment::{Header, Seal},
+    segment::{HEADER_BYTES, Header, Seal},
     storage::{Chore, Storage, files::Files},
 };
 
@@ -29,6 +29,9 @@ pub struct Usage {
     pub bytes: u64,
     /// Bytes they may take.
     pub max_bytes: u64,
+    /// Of them, bytes of segments that no cursor needs and that are kept for
+    /// readers of the past.
+    pub retained_bytes: u64,
     /// Before the oldest record that is still there.
     pub first: Lsn,
     /// Where the next record goes.
@@ -46,6 +49,12 @@ struct Active {
     records: u64,
     first_time_ms: u64,
     last_time_ms: u64,
+}
+
+impl Active {
+    fn extent(&self, end: Lsn) -> Extent {
+        Extent { header: self.header, end, last_time_ms: self.last_time_ms }
+    }
 }
 
 /// A durable log with one owner.
@@ -74,6 +83,8 @@ pub struct Log {
     end: Lsn,
     /// Owner's records that were ever appended.
     records: u64,
+    /// The owner's clock, as far as it went forwards.
+    time_ms: u64,
     durable: Lsn,
     poisoned: Option<Poisoned>,
 }
@@ -131,15 +142,15 @@ impl Log {
             Some(_) => None,
             None => Some(spares.pop_front().map_or_else(|| first_segment(storage.as_mut(), &options), Ok)?),
         };
-        let header = goes_on.map(|(header, _)| header).or(begins).expect("one of the two");
-        let end = goes_on.map_or(header.base, |(_, end)| end);
-        let flush = Flush::new(options.fsync, header.base, end, storage.now());
+        let header = goes_on.map(|extent| extent.header).or(begins).expect("one of the two");
+        let end = goes_on.map_or(header.base, |extent| extent.end);
+        let flush = Flush::new(header.base, end);
         let times = last.map_or((0, 0), |last| (last.first_time_ms, last.last_time_ms));
         let mut log = Self {
             options,
             storage,
             flush,
-            full: used.into_iter().map(|(header, end)| Extent { header, end }).collect(),
+            full: used.into(),
             active: Active {
                 header,
                 records: last.map_or(0, |last| last.records),
@@ -154,6 +165,7 @@ impl Log {
             cursors,
             end,
             records: report.records,
+            time_ms: times.1,
             durable: end,
             poisoned: None,
         };
@@ -166,13 +178,22 @@ impl Log {
     }
 
     /// Appends a record to the pending batch; its body is the parts one after
-    /// another. Never waits. The record is durable when its position is below
-    /// [`durable`](Self::durable).
+    /// another. Never waits. The record is durable, as `fsync` means it, when its
+    /// position is below [`durable_as`](Self::durable_as).
+    ///
+    /// A record is not stamped with an earlier time than the one before it: where
+    /// the clock was set back, the latest time stands until it is reached again.
     ///
     /// # Errors
     /// See [`AppendError`]; then nothing was appended.
-    pub fn append(&mut self, kind: Kind, time_ms: u64, parts: &[&[u8]]) -> Result<Lsn, AppendError> {
-        self.append_group(time_ms, &[(kind, parts)])
+    pub fn append(
+        &mut self,
+        kind: Kind,
+        time_ms: u64,
+        fsync: Fsync,
+        parts: &[&[u8]],
+    ) -> Result<Lsn, AppendError> {
+        self.append_group(time_ms, fsync, &[(kind, parts)])
     }
 
     /// Appends records that are in the log together or not at all, also after
@@ -180,11 +201,16 @@ impl Log {
     ///
     /// # Errors
     /// See [`AppendError`]; then nothing was appended.
-    pub fn append_group(&mut self, time_ms: u64, records: &[(Kind, &[&[u8]])]) -> Result<Lsn, AppendError> {
+    pub fn append_group(
+        &mut self,
+        time_ms: u64,
+        fsync: Fsync,
+        records: &[(Kind, &[&[u8]])],
+    ) -> Result<Lsn, AppendError> {
         if let Some((kind, _)) = records.iter().find(|(kind, _)| !kind.is_owners()) {
             return Err(AppendError::ReservedKind(kind.0));
         }
-        self.put(time_ms, records)
+        self.put(time_ms, fsync, records)
     }
 
     /// Changes a cursor and appends a record, together or not at all, also
@@ -195,6 +221,7 @@ impl Log {
     pub fn append_with_cursor(
         &mut self,
         time_ms: u64,
+        fsync: Fsync,
         consumer: u64,
         cursor: Cursor,
         record: (Kind, &[&[u8]]),
@@ -204,7 +231,7 @@ impl Log {
         }
         let body = cursor::encode_one(consumer, &cursor, self.cursors_bytes_max());
         let body = body.map_err(|DoNotFit| self.too_many_cursors())?;
-        let lsn = self.put(time_ms, &[(Kind::CURSORS, &[&body]), record])?;
+        let lsn = self.put(time_ms, fsync, &[(Kind::CURSORS, &[&body]), record])?;
         self.cursors.insert_stored(consumer, cursor);
         Ok(lsn)
     }
@@ -215,13 +242,14 @@ impl Log {
     /// See [`AppendError`]; then the cursors are stored with a later call.
     pub fn append_cursors(&mut self, time_ms: u64) -> Result<(), AppendError> {
         self.check()?;
+        let fsync = self.options.fsync;
         if self.cursors.has_changed() {
             let body = self.cursors.encode_changed(self.cursors_bytes_max());
             let body = body.map_err(|DoNotFit| self.too_many_cursors())?;
             if self.has_reserve_for(body.len() as u64) {
-                self.write_frame(Kind::CURSORS, time_ms, &[&body], false);
+                self.write_frame(Kind::CURSORS, time_ms, fsync, &[&body], false);
             } else {
-                self.put(time_ms, &[(Kind::CURSORS, &[&body])])?;
+                self.put(time_ms, fsync, &[(Kind::CURSORS, &[&body])])?;
             }
             self.cursors.stored();
         }
@@ -246,7 +274,7 @@ impl Log {
         self.end + bytes + reserve <= header.seal()
     }
 
-    fn put(&mut self, time_ms: u64, records: &[(Kind, &[&[u8]])]) -> Result<Lsn, AppendError> {
+    fn put(&mut self, time_ms: u64, fsync: Fsync, records: &[(Kind, &[&[u8]])]) -> Result<Lsn, AppendError> {
         self.check()?;
         let bytes = records.iter().fold(0u64, |sum, (_, parts)| {
             sum.saturating_add(record::frame_bytes(parts.iter().map(|part| part.len() as u64).sum()))
@@ -264,30 +292,38 @@ impl Log {
         }
         let mut lsn = self.end;
         for (index, (kind, parts)) in records.iter().enumerate() {
-            lsn = self.write_frame(*kind, time_ms, parts, index + 1 < records.len());
+            lsn = self.write_frame(*kind, time_ms, fsync, parts, index + 1 < records.len());
         }
         Ok(lsn)
     }
 
-    fn write_frame(&mut self, kind: Kind, time_ms: u64, parts: &[&[u8]], group_continues: bool) -> Lsn {
+    fn write_frame(
+        &mut self,
+        kind: Kind,
+        time_ms: u64,
+        fsync: Fsync,
+        parts: &[&[u8]],
+        group_continues: bool,
+    ) -> Lsn {
         let lsn = self.end;
+        self.time_ms = self.time_ms.max(time_ms);
         let header = &self.active.header;
         let meta = Meta {
             generation: header.generation,
             lsn,
             durable: self.flush.synced(),
             sequence: self.records,
-            time_ms,
+            time_ms: self.time_ms,
             kind,
             group_continues,
         };
         let body_bytes = parts.iter().map(|part| part.len() as u64).sum();
         self.end = lsn + record::frame_bytes(body_bytes);
-        record::encode(self.flush.extend(header.base, lsn, self.end), &meta, parts);
+        record::encode(self.flush.extend(header.base, lsn, self.end, fsync), &meta, parts);
         let owners = u64::from(kind.is_owners());
         self.records += owners;
         self.active.records += owners;
-        self.active.last_time_ms = time_ms;
+        self.active.last_time_ms = self.time_ms;
         lsn
     }
 
@@ -315,22 +351,23 @@ impl Log {
             lsn: header.seal(),
             durable: self.flush.synced(),
             sequence: self.records,
-            time_ms,
+            time_ms: last_time_ms,
             kind: Kind::SEAL,
             group_continues: false,
         };
         let mut frame = Vec::new();
         record::encode(&mut frame, &meta, &[&seal.encode_body()]);
         self.flush.seal(header.base, header.seal(), header.end(), frame);
-        self.full.push_back(Extent { header, end: self.end });
+        self.full.push_back(Extent { header, end: self.end, last_time_ms });
         self.begin(next, time_ms, checkpoint);
         self.prepare_next();
     }
 
     fn begin(&mut self, header: Header, time_ms: u64, checkpoint: &[u8]) {
+        let time_ms = self.time_ms.max(time_ms);
         self.active = Active { header, records: 0, first_time_ms: time_ms, last_time_ms: time_ms };
         self.end = header.first_frame();
-        self.write_frame(Kind::CHECKPOINT, time_ms, &[checkpoint], false);
+        self.write_frame(Kind::CHECKPOINT, time_ms, self.options.fsync, &[checkpoint], false);
         self.cursors.stored();
         self.release_mark.store(self.end, self.cursors.low());
     }
@@ -399,10 +436,17 @@ impl Log {
         self.storage.event_fd()
     }
 
-    /// A record is durable when its position is lower.
+    /// Every record below is as durable as its append asked for, and can be read.
     #[must_use]
     pub fn durable(&self) -> Lsn {
         self.durable
+    }
+
+    /// Every record below that was appended with `fsync` is durable; beyond
+    /// [`durable`](Self::durable) where a record in between waits for the disk.
+    #[must_use]
+    pub fn durable_as(&self, fsync: Fsync) -> Lsn {
+        self.flush.durable_as(fsync)
     }
 
     /// Behind the last record that was appended.
@@ -423,8 +467,7 @@ impl Log {
     /// What should be there was damaged after it was durable.
     pub fn read(&self, at: Lsn) -> Result<Option<Entry>, Damage> {
         let from = self.full.partition_point(|extent| extent.header.end() <= at);
-        let active = Extent { header: self.active.header, end: self.end };
-        for extent in self.full.range(from..).chain(iter::once(&active)) {
+        for extent in self.full.range(from..).chain(iter::once(&self.active.extent(self.end))) {
             if at.max(extent.header.first_frame()) >= self.durable {
                 break;
             }
@@ -434,6 +477,52 @@ impl Log {
             }
         }
         Ok(None)
+    }
+
+    /// Where to read from to get every record that was appended at `time_ms` or
+    /// later: the first such record that is durable, or, if there is none yet,
+    /// [`durable`](Self::durable). Reads one segment up to there.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn seek(&self, time_ms: u64) -> Result<Lsn, Damage> {
+        let from = self.full.partition_point(|extent| extent.last_time_ms < time_ms);
+        let mut at = self.full.get(from).map_or(self.active.header, |extent| extent.header).first_frame();
+        while let Some(entry) = self.read(at)? {
+            if entry.time_ms >= time_ms {
+                return Ok(entry.lsn);
+            }
+            at = entry.next;
+        }
+        Ok(self.durable)
+    }
+
+    /// The last record of the owner's that is durable. Reads one segment, or two.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn last(&self) -> Result<Option<Entry>, Damage> {
+        let active = self.active.extent(self.end);
+        for extent in iter::once(&active).chain(self.full.iter().rev()) {
+            let mut last = None;
+            let mut at = extent.header.first_frame();
+            while at < extent.end {
+                let Some(entry) = self.read(at)?.filter(|entry| entry.lsn < extent.end) else { break };
+                at = entry.next;
+                last = Some(entry);
+            }
+            if last.is_some() {
+                return Ok(last);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Up to where the cursors must advance for the oldest segment to be let go
+    /// of, if there is a full one.
+    #[must_use]
+    pub fn oldest_end(&self) -> Option<Lsn> {
+        self.full.front().map(|oldest| oldest.header.end())
     }
 
     /// All cursors.
@@ -455,23 +544,39 @@ impl Log {
     }
 
     /// Lets go of the segments that no cursor needs, as far as the log itself
-    /// knows that. Without cursors no segment is needed.
-    pub fn release(&mut self) {
-        let mark = self.release_mark.get().min(self.cursors.low());
-        while let Some(oldest) = self.full.front() {
-            // The next segment's checkpoint takes over, once it is on the disk.
-            let next = self.full.get(1).map_or(self.active.header, |extent| extent.header);
-            if oldest.header.end() > mark
-                || next.first_frame() >= self.flush.synced() && !planted(Canary::ReleaseEarly)
-            {
-                break;
-            }
-            let Header { base, segment_bytes, .. } = oldest.header;
-            self.storage.remove(base);
-            self.removing.push_back((base, segment_bytes));
-            self.full.pop_front();
-        }
+    /// knows that, and that are not kept for readers of the past
+    /// ([`Options::retain`]). Without cursors no segment is needed. `now_ms` is
+    /// the owner's clock.
+    pub fn release(&mut self, now_ms: u64) {
+        while self.full.front().is_some_and(|oldest| !self.is_retained(oldest, now_ms))
+            && self.remove_oldest()
+        {}
         self.prepare_next();
+    }
+
+    /// The segment is kept although no cursor needs it.
+    fn is_retained(&self, oldest: &Extent, now_ms: u64) -> bool {
+        let held = self.active.header.end() - oldest.header.base;
+        self.options.retain.keeps(now_ms.saturating_sub(oldest.last_time_ms), held)
+    }
+
+    /// Removes the oldest segment, if no cursor needs it.
+    fn remove_oldest(&mut self) -> bool {
+        let Some(oldest) = self.full.front().filter(|oldest| !self.is_needed(oldest)) else { return false };
+        let Header { base, segment_bytes, .. } = oldest.header;
+        self.storage.remove(base);
+        self.removing.push_back((base, segment_bytes));
+        self.full.pop_front();
+        true
+    }
+
+    /// A cursor needs the segment, or it holds the only cursors on the disk: the
+    /// next segment's checkpoint takes over once it is there.
+    fn is_needed(&self, extent: &Extent) -> bool {
+        let end = extent.header.end();
+        let mark = self.release_mark.get().min(self.cursors.low());
+        let next_is_synced = end + HEADER_BYTES < self.flush.synced() || planted(Canary::ReleaseEarly);
+        end > mark || !next_is_synced
     }
 
     /// What the log takes of the disk, and where it stands.
@@ -487,6 +592,7 @@ impl Log {
             spares: self.spares.len(),
             bytes,
             max_bytes: self.options.max_bytes,
+            retained_bytes: self.retained_bytes(),
             first: self.full.front().map_or(self.active.header, |extent| extent.header).first_frame(),
             end: self.end,
             durable: self.durable,
@@ -494,7 +600,13 @@ impl Log {
         }
     }
 
-    /// Has the next segment prepared, if one is wanted and there is room.
+    fn retained_bytes(&self) -> u64 {
+        let unneeded = self.full.iter().take_while(|extent| !self.is_needed(extent));
+        unneeded.map(|extent| extent.header.segment_bytes).sum()
+    }
+
+    /// Has the next segment prepared, if one is wanted and there is room. What is
+    /// kept for readers of the past makes way.
     fn prepare_next(&mut self) {
         if self.preparing.is_some() || self.spares.len() >= SPARE_SEGMENTS || self.poisoned.is_some() {
             return;
@@ -507,6 +619,9 @@ impl Log {
         let next = last.following(self.options.segment_bytes);
         let Usage { bytes, max_bytes, .. } = self.usage();
         if bytes + next.segment_bytes > max_bytes {
+            if !self.removing.is_empty() || self.remove_oldest() {
+                return;
+            }
             self.shortage = Some((Full::MaxBytes { max_bytes }, now));
             return;
         }

@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// When a record counts as durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fsync {
     /// When the disk has it: it survives a power cut.
     Always,
-    /// When the kernel has it: it survives the process. A power cut may cost
-    /// what was written during the last interval.
+    /// When the kernel has it: it survives the process. It is synced so long
+    /// after it was written at the latest, which is what a power cut may cost.
     Interval(Duration),
     /// When the kernel has it. A power cut may cost the records of the active
     /// segment; full segments are synced all the same.
@@ -33,6 +33,27 @@ pub enum Backend {
     Thread,
 }
 
+/// How long records are kept that no cursor needs, for readers of the past:
+/// while they are younger than `age` and the log is smaller than `bytes`,
+/// whichever of the two is given; without either they are not kept. By whole
+/// segments, and only as long as there is room: an append goes before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retain {
+    /// Since the last record of the segment.
+    pub age: Option<Duration>,
+    /// Of all segments from this one on.
+    pub bytes: Option<u64>,
+}
+
+impl Retain {
+    pub(crate) fn keeps(&self, age_ms: u64, bytes: u64) -> bool {
+        let Self { age, bytes: max } = *self;
+        (age.is_some() || max.is_some())
+            && age.is_none_or(|age| u128::from(age_ms) < age.as_millis())
+            && max.is_none_or(|max| bytes <= max)
+    }
+}
+
 /// Options of a log.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -42,8 +63,10 @@ pub struct Options {
     pub max_bytes: u64,
     /// Bytes of records that may wait for the flush in front of them.
     pub pending_bytes_max: u64,
-    /// When a record counts as durable.
+    /// When the log's own records, its cursors, count as durable.
     pub fsync: Fsync,
+    /// How long records are kept that no cursor needs.
+    pub retain: Retain,
     /// How writes and syncs reach the kernel.
     pub backend: Backend,
 }
@@ -55,6 +78,7 @@ impl Default for Options {
             max_bytes: 10 * 1024 * 1024 * 1024,
             pending_bytes_max: 64 * 1024 * 1024,
             fsync: Fsync::Always,
+            retain: Retain::default(),
             backend: Backend::Ring,
         }
     }

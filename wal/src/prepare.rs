@@ -1,5 +1,5 @@
 //! The thread that makes and removes segments, so that the shard waits for
-//! neither.
+//! neither, and that wakes the shard when a sync is due.
 //!
 //! A segment is written with zeros once before it is used. Then no commit has
 //! to allocate or convert extents, a full disk is met here and not in the
@@ -14,7 +14,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::{Builder, JoinHandle},
-    time::Duration,
+    time::Instant,
 };
 
 use crate::{
@@ -29,12 +29,14 @@ use crate::{
 pub(crate) enum Job {
     Prepare(Header),
     Remove(Lsn),
+    /// Signal the event at this time, and not at one that was named before.
+    Wake(Instant),
 }
 
 /// The thread. Jobs end in the order they were given.
 ///
-/// Its queue is bounded by what the log asks for: one segment to prepare and
-/// as many to remove as there are.
+/// Its queue is bounded by what the log asks for: one segment to prepare, one
+/// time to wake at, and as many segments to remove as there are.
 pub(crate) struct Preparer {
     jobs: Option<Sender<Job>>,
     done: Receiver<Chore>,
@@ -51,14 +53,13 @@ struct Worker {
 }
 
 impl Preparer {
-    /// Starts the thread. `tick` is how often it signals the event besides, so
-    /// that an owner who sleeps on it finds a sync that is due.
-    pub(crate) fn start(directory: Arc<Directory>, event: Event, tick: Option<Duration>) -> io::Result<Self> {
+    /// Starts the thread.
+    pub(crate) fn start(directory: Arc<Directory>, event: Event) -> io::Result<Self> {
         let (jobs, todo) = channel();
         let (sender, done) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let worker = Worker { directory, jobs: todo, done: sender, stop: Arc::clone(&stop), event };
-        let handle = Builder::new().name("eagre-wal-prepare".into()).spawn(move || worker.run(tick))?;
+        let handle = Builder::new().name("eagre-wal-prepare".into()).spawn(move || worker.run())?;
         Ok(Self { jobs: Some(jobs), done, stop, handle: Some(handle) })
     }
 
@@ -73,16 +74,22 @@ impl Preparer {
 }
 
 impl Worker {
-    fn run(&self, tick: Option<Duration>) {
+    fn run(&self) {
+        let mut wake_at: Option<Instant> = None;
         loop {
-            let job = match tick {
-                Some(tick) => self.jobs.recv_timeout(tick),
+            let job = match wake_at {
+                Some(at) => self.jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
                 None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             let chore = match job {
                 Ok(Job::Prepare(header)) => Chore::Prepared(header, self.prepare(header)),
                 Ok(Job::Remove(base)) => Chore::Removed(base, self.directory.remove(base)),
+                Ok(Job::Wake(at)) => {
+                    wake_at = Some(at);
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => {
+                    wake_at = None;
                     self.event.signal();
                     continue;
                 }

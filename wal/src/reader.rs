@@ -33,6 +33,8 @@ pub(crate) struct Extent {
     pub header: Header,
     /// Where its durable records end.
     pub end: Lsn,
+    /// Of its last record; no record in it is later.
+    pub last_time_ms: u64,
 }
 
 impl Extent {

@@ -41,6 +41,8 @@ impl Kind {
     pub const CURSORS: Self = Self(2);
     /// The segment is full.
     pub const SEAL: Self = Self(3);
+    /// Records that are lost lay here, as [`salvage`](crate::salvage()) found.
+    pub const GAP: Self = Self(4);
     /// The first kind that is the owner's to give.
     pub const OWNER_MIN: Self = Self(16);
 
@@ -170,6 +172,15 @@ pub(crate) fn find(segment: &[u8], base: Lsn, generation: u32, offset: usize, li
     (offset.next_multiple_of(FRAME_ALIGN_BYTES as usize)..limit)
         .step_by(FRAME_ALIGN_BYTES as usize)
         .find_map(|offset| decode(segment, base, generation, offset))
+}
+
+/// The generation that the first whole frame of a segment tells, for want of a
+/// header.
+pub(crate) fn generation(segment: &[u8], base: Lsn) -> Option<u32> {
+    (0..segment.len()).step_by(FRAME_ALIGN_BYTES as usize).find_map(|offset| {
+        let (header, _) = FrameHeader::ref_from_prefix(&segment[offset..]).ok()?;
+        decode(segment, base, header.generation.get(), offset).map(|_| header.generation.get())
+    })
 }
 
 /// The checksum of a frame, from its first byte that is covered.

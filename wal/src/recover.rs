@@ -11,13 +11,12 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
 use crate::{
     canary::{Canary, planted},
     cursor::Cursors,
     error::{Damage, DamageKind},
     lsn::Lsn,
+    reader::Extent,
     record::{self, Kind},
     scan::{Scan, scan},
     segment::{BadHeader, HEADER_BYTES, Header, Seal},
@@ -194,8 +193,8 @@ impl From<std::io::Error> for Refusal {
 /// A log as it lies on the disk after recovery.
 #[derive(Debug)]
 pub(crate) struct Recovered {
-    /// Segments with records, and where the records of each end.
-    pub used: Vec<(Header, Lsn)>,
+    /// Segments with records.
+    pub used: Vec<Extent>,
     pub spares: VecDeque<Header>,
     /// Of the last used segment.
     pub last: Option<Scan>,
@@ -204,13 +203,14 @@ pub(crate) struct Recovered {
 }
 
 /// A segment as it was seen.
-struct Seen {
-    base: Lsn,
-    bytes: Bytes,
-    header: Result<Header, BadHeader>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub base: Lsn,
+    pub file_bytes: u64,
+    pub header: Result<Header, BadHeader>,
     /// Of the segments at the end of the log only.
-    scan: Option<Scan>,
-    sealed_end: Option<Lsn>,
+    pub scan: Option<Scan>,
+    pub seal: Option<Seal>,
 }
 
 impl Seen {
@@ -218,20 +218,24 @@ impl Seen {
         if whole {
             storage.settle(base)?;
         }
-        let bytes = storage.view(base)?;
-        let header = Header::decode(&bytes);
-        let header = match header {
+        Ok(Self::of(base, &storage.view(base)?, whole))
+    }
+
+    /// What the bytes of the file named by `base` show; read whole, or only at
+    /// both ends.
+    pub(crate) fn of(base: Lsn, bytes: &[u8], whole: bool) -> Self {
+        let header = match Header::decode(bytes) {
             Ok(header) if header.base != base => Err(BadHeader::Damaged),
             other => other,
         };
-        let scan = header.ok().filter(|_| whole).map(|header| scan(&bytes, &header));
-        let seal = header.ok().and_then(|header| Seal::decode(&bytes, &header));
-        Ok(Self { base, bytes, header, scan, sealed_end: seal.map(|(seal, _)| seal.records_end) })
+        let scan = header.ok().filter(|_| whole).map(|header| scan(bytes, &header));
+        let seal = header.ok().and_then(|header| Seal::decode(bytes, &header));
+        Self { base, file_bytes: bytes.len() as u64, header, scan, seal: seal.map(|(seal, _)| seal) }
     }
 
     /// It was written to, as far as its bytes show.
-    fn is_used(&self) -> bool {
-        self.sealed_end.is_some()
+    pub(crate) fn is_used(&self) -> bool {
+        self.seal.is_some()
             || self.scan.is_some_and(|scan| scan.next_sequence.is_some() || scan.end < scan.proven)
     }
 }
@@ -247,7 +251,7 @@ pub(crate) fn recover(storage: &mut dyn Storage) -> Result<Recovered, Refusal> {
         segments.push_front(seen);
     }
     let decisions = decide_all(segments.make_contiguous())?;
-    let mut recovered = collect(&segments, &decisions)?;
+    let mut recovered = collect(storage, &segments, &decisions)?;
     recovered.report.unknown_files = listing.unknown;
     for (seen, decision) in segments.iter().zip(decisions) {
         let Some(scan) = seen.scan.filter(|_| decision == Decision::Truncate) else { continue };
@@ -259,20 +263,20 @@ pub(crate) fn recover(storage: &mut dyn Storage) -> Result<Recovered, Refusal> {
 }
 
 fn decide_all(segments: &[Seen]) -> Result<Vec<Decision>, Refusal> {
-    let mut decisions = Vec::with_capacity(segments.len());
-    let mut before: Option<Header> = None;
-    for (index, seen) in segments.iter().enumerate() {
-        let later = &segments[index + 1..];
-        let facts = facts(seen, before, later);
-        let decision = decide(&facts);
-        refuse(decision, seen, before)?;
-        before = seen.header.ok();
-        decisions.push(decision);
-    }
-    Ok(decisions)
+    decisions(segments).map(|(decision, refusal)| refusal.map_or(Ok(decision), Err)).collect()
 }
 
-fn facts(seen: &Seen, before: Option<Header>, later: &[Seen]) -> Facts {
+/// The decision for each segment, with what is said where it is a refusal.
+pub(crate) fn decisions(segments: &[Seen]) -> impl Iterator<Item = (Decision, Option<Refusal>)> {
+    segments.iter().enumerate().map(|(index, seen)| {
+        let before = index.checked_sub(1).and_then(|before| segments[before].header.ok());
+        let facts = facts(seen, index == 0, before, &segments[index + 1..]);
+        let decision = decide(&facts);
+        (decision, refuse(decision, seen, before).err())
+    })
+}
+
+fn facts(seen: &Seen, is_first: bool, before: Option<Header>, later: &[Seen]) -> Facts {
     let header = match seen.header {
         Ok(_) => HeaderFact::Good,
         Err(BadHeader::Damaged) => HeaderFact::Damaged,
@@ -280,13 +284,17 @@ fn facts(seen: &Seen, before: Option<Header>, later: &[Seen]) -> Facts {
     };
     let follows = match (before, seen.header) {
         (Some(before), Ok(header)) => before.following(header.segment_bytes) == header,
-        (None, Ok(header)) => header.base == Lsn::ZERO || seen.is_used() || later.iter().any(Seen::is_used),
+        (None, Ok(header)) if is_first => {
+            header.base == Lsn::ZERO || seen.is_used() || later.iter().any(Seen::is_used)
+        }
+        // Nothing is known of the one before, which is refused itself.
+        (None, Ok(_)) => true,
         (_, Err(_)) => false,
     };
     Facts {
         header,
         follows,
-        sealed: seen.sealed_end.is_some(),
+        sealed: seen.seal.is_some(),
         has_successor: !later.is_empty(),
         later_records: later.iter().any(Seen::is_used),
         // A segment that was not read whole has what its seal says it has.
@@ -297,7 +305,7 @@ fn facts(seen: &Seen, before: Option<Header>, later: &[Seen]) -> Facts {
 }
 
 fn refuse(decision: Decision, seen: &Seen, before: Option<Header>) -> Result<(), Refusal> {
-    let file_end = seen.base + HEADER_BYTES.max(seen.bytes.len() as u64);
+    let file_end = seen.base + HEADER_BYTES.max(seen.file_bytes);
     let end = seen.header.map_or(file_end, |header| header.end());
     let chain_end = seen.scan.map_or(seen.base, |scan| scan.end);
     let (from, to, what) = match decision {
@@ -322,7 +330,11 @@ fn refuse(decision: Decision, seen: &Seen, before: Option<Header>) -> Result<(),
     Err(Refusal::Damage(Damage { from, to, what }))
 }
 
-fn collect(segments: &VecDeque<Seen>, decisions: &[Decision]) -> Result<Recovered, Refusal> {
+fn collect(
+    storage: &dyn Storage,
+    segments: &VecDeque<Seen>,
+    decisions: &[Decision],
+) -> Result<Recovered, Refusal> {
     let mut recovered = Recovered {
         used: Vec::new(),
         spares: VecDeque::new(),
@@ -338,22 +350,24 @@ fn collect(segments: &VecDeque<Seen>, decisions: &[Decision]) -> Result<Recovere
             recovered.spares.push_back(header);
             continue;
         }
-        let end = seen.scan.map(|scan| scan.end).or(seen.sealed_end).unwrap_or(header.first_frame());
-        recovered.used.push((header, end));
+        let scanned = seen.scan.map(|scan| (scan.end, scan.last_time_ms));
+        let sealed = seen.seal.map(|seal| (seal.records_end, seal.last_time_ms));
+        let (end, last_time_ms) = scanned.or(sealed).unwrap_or((header.first_frame(), 0));
+        recovered.used.push(Extent { header, end, last_time_ms });
         recovered.last = seen.scan;
         if seen.scan.is_some() {
-            recovered.cursors = cursors(&seen.bytes, &header, end)?;
+            recovered.cursors = cursors(&storage.view(seen.base)?, &header, end)?;
         }
     }
-    let first = recovered.used.first().map_or(Lsn::ZERO, |(header, _)| header.base);
-    let end = recovered.used.last().map_or(first, |(_, end)| *end);
+    let first = recovered.used.first().map_or(Lsn::ZERO, |extent| extent.header.base);
+    let end = recovered.used.last().map_or(first, |extent| extent.end);
     recovered.report.records = recovered.last.and_then(|scan| scan.next_sequence).unwrap_or(0);
     recovered.report.clamped = recovered.cursors.clamp(first, end);
     Ok(recovered)
 }
 
 /// The cursors as the records of a whole segment tell them.
-fn cursors(segment: &[u8], header: &Header, end: Lsn) -> Result<Cursors, Refusal> {
+pub(crate) fn cursors(segment: &[u8], header: &Header, end: Lsn) -> Result<Cursors, Refusal> {
     let mut cursors = Cursors::default();
     let mut at = header.first_frame();
     while at < end {

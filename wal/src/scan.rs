@@ -57,7 +57,7 @@ pub(crate) fn scan(segment: &[u8], header: &Header) -> Scan {
 
 /// The last byte that is not zero. Most of what recovery looks at is zero, and
 /// comparing whole pages is the fastest way to see that.
-fn last_nonzero(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn last_nonzero(bytes: &[u8]) -> Option<usize> {
     const ZEROS: [u8; 4096] = [0; 4096];
     let mut end = bytes.len();
     while end > 0 {
@@ -91,9 +91,11 @@ impl Scan {
     fn next_in_chain(&self, frames: &[u8], header: &Header, at: Lsn) -> Option<Frame> {
         let offset = (at - header.base) as usize;
         let frame = record::decode(frames, header.base, header.generation, offset)?;
+        let is_gap = frame.kind == Kind::GAP;
         let expected = match self.next_sequence {
-            Some(sequence) => frame.sequence == sequence,
-            None => frame.kind == Kind::CHECKPOINT,
+            // A gap's number counts the records that are lost with it.
+            Some(sequence) => frame.sequence == sequence || is_gap && frame.sequence > sequence,
+            None => frame.kind == Kind::CHECKPOINT || is_gap,
         };
         expected.then_some(frame)
     }

@@ -148,6 +148,12 @@ impl Header {
     /// The version is believed only under a checksum over the header of this
     /// version's size, which every later version therefore keeps.
     pub(crate) fn decode(segment: &[u8]) -> Result<Self, BadHeader> {
+        let header = Self::decode_page(segment)?;
+        if header.segment_bytes == segment.len() as u64 { Ok(header) } else { Err(BadHeader::Damaged) }
+    }
+
+    /// Reads the header from the first page of a segment.
+    pub(crate) fn decode_page(segment: &[u8]) -> Result<Self, BadHeader> {
         let page = segment.get(..HEADER_BYTES as usize).ok_or(BadHeader::Damaged)?;
         let (raw, _) = RawHeader::ref_from_prefix(page).map_err(|_| BadHeader::Damaged)?;
         if raw.magic != MAGIC || raw.crc.get() != record::checksum(&page[CRC_FROM..]) {
@@ -161,9 +167,7 @@ impl Header {
             segment_bytes: raw.segment_bytes.get(),
             generation: raw.generation.get(),
         };
-        let whole =
-            header.segment_bytes == segment.len() as u64 && u64::from(raw.header_bytes.get()) == HEADER_BYTES;
-        if whole { Ok(header) } else { Err(BadHeader::Damaged) }
+        if u64::from(raw.header_bytes.get()) == HEADER_BYTES { Ok(header) } else { Err(BadHeader::Damaged) }
     }
 }
 

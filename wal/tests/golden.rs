@@ -7,7 +7,7 @@ mod support;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use eagre_wal::{Cursor, Lsn, OpenError, Pending};
+use eagre_wal::{Cursor, Fsync, Lsn, OpenError, Pending};
 use support::{EVENT, append, body, disk::Disk, flush, read_all, small};
 
 const SEGMENT_BYTES: usize = 16 * 1024;
@@ -52,7 +52,7 @@ fn version_1() -> Disk {
     let disk = Disk::new();
     let (mut log, _) = disk.open(&small()).unwrap();
     let lsns: Vec<_> = (0..40).map(|number| append(&mut log, &body(number))).collect();
-    log.append_group(8, &[(EVENT, &[b"one"]), (EVENT, &[b"two"])]).unwrap();
+    log.append_group(8, Fsync::Always, &[(EVENT, &[b"one"]), (EVENT, &[b"two"])]).unwrap();
     let pending = vec![Pending { lsn: lsns[2], attempts: 3, due_ms: 4 }];
     log.update_cursor(5, Cursor { read: lsns[6], pending });
     log.append_cursors(9).unwrap();

@@ -3,7 +3,7 @@
 mod support;
 
 use eagre_wal::{Cursor, Fsync, Kind, Log, Lsn, Options, Pending};
-use support::{BACKENDS, EVENT, append, body, flush, open, read_all, small};
+use support::{BACKENDS, EVENT, append, append_at, body, flush, open, read_all, small};
 
 #[test]
 fn what_was_appended_is_read_in_order_and_after_a_reopen() {
@@ -54,8 +54,8 @@ fn the_parts_of_a_record_are_one_body() {
     for backend in BACKENDS {
         let dir = tempfile::tempdir().unwrap();
         let mut log = open(dir.path(), backend);
-        log.append(EVENT, 1, &[b"ab", b"", b"cd"]).unwrap();
-        log.append(Kind(255), 2, &[]).unwrap();
+        log.append(EVENT, 1, Fsync::Always, &[b"ab", b"", b"cd"]).unwrap();
+        log.append(Kind(255), 2, Fsync::Always, &[]).unwrap();
         flush(&mut log).unwrap();
         let entries = read_all(&log);
         assert_eq!(entries[0].body, b"abcd"[..]);
@@ -93,7 +93,7 @@ fn a_body_outlives_its_segment_and_the_log() {
     let first = log.read(Lsn::ZERO).unwrap().unwrap();
     log.append_cursors(0).unwrap();
     flush(&mut log).unwrap();
-    log.release();
+    log.release(0);
     assert!(log.usage().first > first.lsn);
     drop(log);
     drop(dir);
@@ -114,7 +114,7 @@ fn cursors_come_back_after_a_reopen() {
         log.remove_cursor(10);
         log.append_cursors(0).unwrap();
         let with = Cursor { read: lsns[7], pending: vec![] };
-        log.append_with_cursor(0, 11, with.clone(), (EVENT, &[b"reply"])).unwrap();
+        log.append_with_cursor(0, Fsync::Always, 11, with.clone(), (EVENT, &[b"reply"])).unwrap();
         for number in 0..100 {
             append(&mut log, &body(number));
         }
@@ -140,20 +140,20 @@ fn segments_go_when_every_consumer_is_done_with_them_and_not_before() {
         log.append_cursors(0).unwrap();
         flush(&mut log).unwrap();
         let segments = log.usage().segments;
-        log.release();
+        log.release(0);
         assert_eq!(log.usage().segments, segments);
 
         let entries = read_all(&log);
         let keep = entries[200].lsn;
         let pending = vec![Pending { lsn: keep, attempts: 1, due_ms: 0 }];
         log.update_cursor(1, Cursor { read: log.durable(), pending });
-        log.release();
+        log.release(0);
         assert!(read_all(&log) == entries, "the log does not know of it yet");
         log.append_cursors(0).unwrap();
-        log.release();
+        log.release(0);
         assert!(read_all(&log) == entries, "it is not durable yet");
         flush(&mut log).unwrap();
-        log.release();
+        log.release(0);
         assert!(log.usage().first > entries[100].lsn && log.usage().first <= keep);
         assert!(read_all(&log).last() == entries.last());
         while log.usage().segments >= segments {
@@ -174,7 +174,7 @@ fn weaker_modes_are_durable_when_written() {
             let options = Options { backend, fsync, ..small() };
             let mut log = Log::open(dir.path(), options.clone()).unwrap().0;
             for number in 0..300 {
-                append(&mut log, &body(number));
+                append_at(&mut log, 7, fsync, &body(number));
             }
             flush(&mut log).unwrap();
             assert_eq!(log.durable(), log.end());

@@ -4,7 +4,7 @@ mod support;
 
 use std::{fs, io, time::Duration};
 
-use eagre_wal::{AppendError, Backend, Log, OpenError, Stage};
+use eagre_wal::{AppendError, Backend, Fsync, Log, OpenError, Stage};
 use support::{EVENT, append, body, disk::Disk, flush, open, read_all, small};
 
 const EIO: i32 = 5;
@@ -17,7 +17,7 @@ const ENOSPC: i32 = 28;
 fn confirm(disk: &Disk, log: &mut Log, records: u64) -> (u64, Option<AppendError>) {
     for number in 0..records {
         let step = loop {
-            match log.append(EVENT, 0, &[&body(number)]) {
+            match log.append(EVENT, 0, Fsync::Always, &[&body(number)]) {
                 Err(AppendError::Full(_)) if disk.state().now > Duration::from_secs(60) => {
                     panic!("space that came back is not found");
                 }
@@ -58,7 +58,7 @@ fn an_error_at_any_operation_is_final_and_loses_nothing_that_was_confirmed() {
             assert!(matches!(error, AppendError::Poisoned(_)), "{error}");
             // The disk works again, and the log refuses all the same.
             assert!(log.submit().is_err() && log.poll().is_err());
-            assert!(matches!(log.append(EVENT, 0, &[b"x"]), Err(AppendError::Poisoned(_))));
+            assert!(matches!(log.append(EVENT, 0, Fsync::Always, &[b"x"]), Err(AppendError::Poisoned(_))));
             assert!(matches!(log.append_cursors(0), Err(AppendError::Poisoned(_))));
             assert_eq!(read_all(&log).len() as u64, confirmed);
             drop(log);

@@ -5,14 +5,14 @@ mod support;
 use std::time::Duration;
 
 use eagre_wal::{
-    AppendError, Cursor, FRAME_HEADER_BYTES, Full, Log, Lsn, OpenError, Options, OptionsError, Pending,
+    AppendError, Cursor, FRAME_HEADER_BYTES, Fsync, Full, Log, Lsn, OpenError, Options, OptionsError, Pending,
 };
 use support::{EVENT, append, body, disk::Disk, flush, read_all, small};
 
 /// Appends until the log is full, and tells why.
 fn fill(log: &mut Log) -> Full {
     loop {
-        match log.append(EVENT, 0, &[&[7; 1000]]) {
+        match log.append(EVENT, 0, Fsync::Always, &[&[7; 1000]]) {
             Ok(_) => flush(log).unwrap(),
             Err(AppendError::Full(Full::Preparing)) => log.poll().unwrap(),
             Err(AppendError::Full(full)) => return full,
@@ -30,7 +30,7 @@ fn the_largest_record_fits_and_one_byte_more_does_not() {
     for _ in 0..5 {
         append(&mut log, &vec![1; max]);
         flush(&mut log).unwrap();
-        let error = log.append(EVENT, 0, &[&vec![1; max], &[0; 8]]).unwrap_err();
+        let error = log.append(EVENT, 0, Fsync::Always, &[&vec![1; max], &[0; 8]]).unwrap_err();
         assert!(matches!(error, AppendError::TooLarge { bytes, max } if bytes == max + 8), "{error}");
     }
     assert_eq!(read_all(&log).len(), 5);
@@ -54,7 +54,7 @@ fn the_largest_record_fits_beside_as_many_cursors_as_there_can_be() {
     log.update_cursor(consumers, Cursor::default());
     log.update_cursor(consumers + 1, Cursor::default());
     let error = loop {
-        match log.append(EVENT, 0, &[&[1; 4000]]) {
+        match log.append(EVENT, 0, Fsync::Always, &[&[1; 4000]]) {
             Ok(_) => flush(&mut log).unwrap(),
             Err(AppendError::Full(_)) => log.poll().unwrap(),
             Err(error) => break error,
@@ -92,8 +92,8 @@ fn kinds_of_the_log_are_not_the_owners() {
     let (mut log, _) = disk.open(&small()).unwrap();
     for kind in 0..16 {
         let kind = eagre_wal::Kind(kind);
-        assert!(matches!(log.append(kind, 0, &[]), Err(AppendError::ReservedKind(_))));
-        let with = log.append_with_cursor(0, 1, Cursor::default(), (kind, &[]));
+        assert!(matches!(log.append(kind, 0, Fsync::Always, &[]), Err(AppendError::ReservedKind(_))));
+        let with = log.append_with_cursor(0, Fsync::Always, 1, Cursor::default(), (kind, &[]));
         assert!(matches!(with, Err(AppendError::ReservedKind(_))));
     }
     assert!(log.cursors().is_empty());
@@ -105,11 +105,11 @@ fn what_waits_for_the_disk_is_bounded() {
     let options = Options { pending_bytes_max: 2000, ..small() };
     let (mut log, _) = disk.open(&options).unwrap();
     flush(&mut log).unwrap();
-    log.append(EVENT, 0, &[&[0; 4000]]).unwrap();
-    let error = log.append(EVENT, 0, &[b"x"]).unwrap_err();
+    log.append(EVENT, 0, Fsync::Always, &[&[0; 4000]]).unwrap();
+    let error = log.append(EVENT, 0, Fsync::Always, &[b"x"]).unwrap_err();
     assert!(matches!(error, AppendError::Full(Full::Pending)));
     flush(&mut log).unwrap();
-    log.append(EVENT, 0, &[b"x"]).unwrap();
+    log.append(EVENT, 0, Fsync::Always, &[b"x"]).unwrap();
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_log_of_its_maximal_size_takes_records_again_when_consumers_advance() {
         // No room for a new segment; the rest of the active one takes the cursor.
         log.append_cursors(0).unwrap();
         flush(&mut log).unwrap();
-        log.release();
+        log.release(0);
         log.poll().unwrap();
         assert!(log.usage().shortage.is_none(), "{:?}", log.usage());
     }
@@ -145,7 +145,7 @@ fn a_full_file_system_stops_appends_until_there_is_space() {
     assert!(records > 5);
     disk.state().is_full = false;
     log.poll().unwrap();
-    assert!(log.append(EVENT, 0, &[&[7; 1000]]).is_err(), "the next attempt is not due");
+    assert!(log.append(EVENT, 0, Fsync::Always, &[&[7; 1000]]).is_err(), "the next attempt is not due");
     disk.state().now += Duration::from_secs(1);
     log.poll().unwrap();
     append(&mut log, &[7; 1000]);

@@ -107,7 +107,7 @@ impl Model {
             Operation::Poll => self.log().poll().unwrap(),
             Operation::Flush => flush(self.log()).unwrap(),
             Operation::Release => {
-                self.log().release();
+                self.log().release(0);
                 self.released = self.log().usage().first;
                 let low = self.cursors.values().map(Cursor::low).min().unwrap_or(Lsn::MAX);
                 assert!(
@@ -128,7 +128,8 @@ impl Model {
         let bodies: Vec<_> = sizes.iter().map(|bytes| self.body(*bytes)).collect();
         let parts: Vec<[&[u8]; 1]> = bodies.iter().map(|body| [&body[..]]).collect();
         let records: Vec<_> = parts.iter().map(|parts| (EVENT, &parts[..])).collect();
-        match self.log().append_group(0, &records) {
+        let fsync = self.options.fsync;
+        match self.log().append_group(0, fsync, &records) {
             Ok(last) => self.appended(last, &bodies),
             Err(AppendError::Full(_)) => {}
             Err(error) => panic!("{error}"),
@@ -138,7 +139,8 @@ impl Model {
     fn append_with_cursor(&mut self, consumer: u64) {
         let body = self.body(20);
         let cursor = self.cursor(0, 0);
-        match self.log().append_with_cursor(0, consumer, cursor.clone(), (EVENT, &[&body])) {
+        let fsync = self.options.fsync;
+        match self.log().append_with_cursor(0, fsync, consumer, cursor.clone(), (EVENT, &[&body])) {
             Ok(lsn) => {
                 self.appended(lsn, &[body]);
                 self.cursors.insert(consumer, cursor);

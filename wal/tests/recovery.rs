@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use eagre_wal::{Cursor, DamageKind, Entry, FRAME_HEADER_BYTES, Lsn, OpenError, Options, Pending};
+use eagre_wal::{Cursor, DamageKind, Entry, FRAME_HEADER_BYTES, Fsync, Lsn, OpenError, Options, Pending};
 use support::{EVENT, append, body, disk::Disk, flush, random::Random, read_all, small};
 
 /// Records that are flushed together.
@@ -204,9 +204,14 @@ fn a_group_without_its_end_is_no_record() {
     append(&mut log, &body(0));
     flush(&mut log).unwrap();
     let end = log.end();
-    log.append_group(0, &[(EVENT, &[&[1; 100]]), (EVENT, &[&[2; 100]]), (EVENT, &[&[3; 100]])]).unwrap();
+    log.append_group(
+        0,
+        Fsync::Always,
+        &[(EVENT, &[&[1; 100]]), (EVENT, &[&[2; 100]]), (EVENT, &[&[3; 100]])],
+    )
+    .unwrap();
     let cursor = Cursor { read: end, pending: vec![] };
-    log.append_with_cursor(0, 5, cursor, (EVENT, &[&[4; 100]])).unwrap();
+    log.append_with_cursor(0, Fsync::Always, 5, cursor, (EVENT, &[&[4; 100]])).unwrap();
     flush(&mut log).unwrap();
     drop(log);
     let image = disk.image();

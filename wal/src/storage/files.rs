@@ -29,7 +29,7 @@ use crate::{
     limits::ZERO_WRITE_BYTES,
     lsn::Lsn,
     map::map,
-    options::{Fsync, Options},
+    options::Options,
     prepare::{Job, Preparer},
     segment::Header,
     storage::{Chore, Completion, Listing, Storage},
@@ -98,11 +98,7 @@ impl Files {
         })?);
         let event = Event::new().map_err(io("make an event"))?;
         let engine = Engine::start(options.backend, &event).map_err(OpenError::Ring)?;
-        let tick = match options.fsync {
-            Fsync::Interval(interval) => Some(interval),
-            Fsync::Always | Fsync::Never => None,
-        };
-        let preparer = Preparer::start(Arc::clone(&directory), event.clone(), tick)
+        let preparer = Preparer::start(Arc::clone(&directory), event.clone())
             .map_err(io("start the preparing thread"))?;
         let maps = RefCell::default();
         Ok(Self {
@@ -213,6 +209,10 @@ impl Storage for Files {
 
     fn event_fd(&self) -> BorrowedFd<'_> {
         self.event.0.as_fd()
+    }
+
+    fn wake_at(&mut self, at: Duration) {
+        self.preparer.ask(Job::Wake(self.started + at));
     }
 
     fn now(&self) -> Duration {

@@ -87,8 +87,14 @@ pub trait Storage: Send {
     /// Makes [`event_fd`](Self::event_fd) unreadable until something new ends.
     fn clear_event(&mut self);
 
-    /// Readable when something ended, or when a sync may be due.
+    /// Readable when something ended, or at a time that
+    /// [`wake_at`](Self::wake_at) named.
     fn event_fd(&self) -> BorrowedFd<'_>;
+
+    /// Makes [`event_fd`](Self::event_fd) readable at a time of
+    /// [`now`](Self::now), or soon after; a time that was named before is
+    /// forgotten.
+    fn wake_at(&mut self, at: Duration);
 
     /// Monotonic time from an arbitrary start.
     fn now(&self) -> Duration;

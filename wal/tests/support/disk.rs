@@ -44,6 +44,8 @@ pub struct State {
     pub fail: Option<(u64, i32)>,
     /// Nothing can be prepared.
     pub is_full: bool,
+    /// Syncs do not end.
+    pub hold_syncs: bool,
     /// Writes end after this many bytes.
     pub write_bytes_max: Option<usize>,
     /// Recovery's writes end with the process, after this many bytes.
@@ -205,7 +207,9 @@ impl Storage for Disk {
 
     fn completion(&mut self) -> Option<Completion> {
         let mut state = self.state();
-        state.operation.as_ref()?;
+        if matches!(state.operation.as_ref()?, Operation::Sync { .. }) && state.hold_syncs {
+            return None;
+        }
         let begun = state.begin();
         let wrote = if begun.is_ok() { state.apply_write() } else { 0 };
         Some(match state.operation.take()? {
@@ -236,6 +240,8 @@ impl Storage for Disk {
     fn event_fd(&self) -> BorrowedFd<'_> {
         self.event.as_fd()
     }
+
+    fn wake_at(&mut self, _: Duration) {}
 
     fn now(&self) -> Duration {
         self.state().now

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use eagre_wal::{AppendError, Backend, Entry, Kind, Log, Lsn, Options, Poisoned};
+use eagre_wal::{AppendError, Backend, Entry, Fsync, Kind, Log, Lsn, Options, Poisoned};
 use rustix::event::{PollFd, PollFlags, poll};
 
 pub mod disk;
@@ -39,8 +39,13 @@ pub fn wait(log: &Log) {
 
 /// Appends, and waits for room as long as the next segment is being prepared.
 pub fn append(log: &mut Log, body: &[u8]) -> Lsn {
+    append_at(log, 7, Fsync::Always, body)
+}
+
+/// The same, at a time and in a mode.
+pub fn append_at(log: &mut Log, time_ms: u64, fsync: Fsync, body: &[u8]) -> Lsn {
     loop {
-        match log.append(EVENT, 7, &[body]) {
+        match log.append(EVENT, time_ms, fsync, &[body]) {
             Ok(lsn) => return lsn,
             Err(AppendError::Full(_)) => {
                 log.submit().expect("the disk works");
