@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use eagre_snapshot::{self as snapshot, Backoff, Endpoint, Format, Id, Snapshot};
 
+use crate::config::Configs;
 use crate::index::Index;
 use crate::manifest::{self, Diagnostic, Metadata};
 use crate::resolve::Resolver;
@@ -30,6 +31,7 @@ pub struct Compiled {
 pub fn compile(index: &Index, resolver: &Resolver) -> Compiled {
     let mut snapshot = Snapshot::default();
     let mut diagnostics = Vec::new();
+    let mut configs = Configs::new(index);
     // Resolved once for all triggers, and also for a broker that has none yet.
     let mut sinks: HashMap<Id, Endpoint> = HashMap::new();
     for broker in index.brokers().filter(|broker| broker.is_ours()) {
@@ -42,9 +44,10 @@ pub fn compile(index: &Index, resolver: &Resolver) -> Compiled {
             None => {}
         }
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-        let settings = snapshot::BrokerSettings::default();
+        let settings = configs.settings(broker);
         snapshot.brokers.push(snapshot::Broker { id, namespace, name, settings });
     }
+    diagnostics.extend(configs.into_remarks());
     let mut foreign_triggers: HashMap<Id, usize> = HashMap::new();
     for trigger in index.triggers() {
         let Some(broker) = index.broker(&trigger.metadata.namespace, &trigger.broker.value) else {

@@ -5,14 +5,15 @@
 //!                     ^^^^^
 //! Trigger ─ spec.broker ─► Broker (same namespace)
 //! Trigger, Broker ─ ref ─► Broker (any namespace)
+//! Broker ─ spec.config ──► ConfigMap (any namespace)
 //! ```
 //!
 //! Pure state: objects go in, look-ups come out. What the relations mean is the
 //! compiler's business.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
-use crate::manifest::{Broker, Diagnostic, Metadata, Object, Place, Trigger};
+use crate::manifest::{Broker, ConfigMap, Diagnostic, Metadata, Object, Place, Trigger};
 
 /// Namespace and name.
 pub type Key = (String, String);
@@ -22,6 +23,7 @@ pub type Key = (String, String);
 pub struct Index {
     brokers: BTreeMap<Key, Broker>,
     triggers: BTreeMap<Key, Trigger>,
+    config_maps: BTreeMap<Key, ConfigMap>,
     uids: HashMap<String, Place>,
     ignored: HashMap<String, Diagnostic>,
 }
@@ -45,6 +47,15 @@ impl Index {
                 self.claim_uid(&trigger.metadata)?;
                 self.triggers.insert(key(&trigger.metadata), *trigger);
             }
+            Object::ConfigMap(second) => match self.config_maps.entry(key(&second.metadata)) {
+                Entry::Vacant(entry) => _ = entry.insert(*second),
+                // Matters, like all that is wrong with it, only if a broker names it.
+                Entry::Occupied(mut first) => {
+                    let first = first.get_mut();
+                    let remark = duplicate("ConfigMap", &second.metadata, &first.metadata.place);
+                    first.remarks.push(remark);
+                }
+            },
             Object::Ignored(remark) => {
                 self.ignored.entry(remark.message.clone()).or_insert(remark);
             }
@@ -65,6 +76,11 @@ impl Index {
     /// A broker by name.
     pub fn broker(&self, namespace: &str, name: &str) -> Option<&Broker> {
         self.brokers.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// A ConfigMap by name.
+    pub fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        self.config_maps.get(&(namespace.to_owned(), name.to_owned()))
     }
 
     /// One remark for each kind that was left alone.

@@ -29,6 +29,7 @@ pub mod load;
 pub mod index;
 pub mod compile;
 pub mod resolve;
+mod config;
 mod publish;
 
 // And back: what became of it.

@@ -43,6 +43,10 @@ pub const DURATION_DIGITS_MAX: usize = 18;
 /// The longest duration taken: what a snapshot may carry.
 pub const DURATION_MAX: Duration = Duration::from_millis(eagre_snapshot::DURATION_MS_MAX);
 
+/// Keys of other classes named in the remark about a broker's ConfigMap.
+/// Knative's own have up to six.
+pub const FOREIGN_KEYS_NAMED_MAX: usize = 8;
+
 /// Remarks printed after one pass; the rest is counted.
 pub const DIAGNOSTICS_PRINTED_MAX: usize = 200;
 

@@ -9,7 +9,7 @@ use eagre_controlplane::{
     source::files::{SourceFile, Sources},
 };
 use eagre_filter::Filter;
-use eagre_snapshot::{Backoff, Delivery, Format, Id, Snapshot};
+use eagre_snapshot::{Backoff, BrokerSettings, Delivery, Format, Fsync, Id, Snapshot};
 
 fn compile(text: &str) -> Snapshot {
     let file = SourceFile { path: Path::new("t.yaml").into(), text: text.to_owned() };
@@ -207,10 +207,71 @@ fn the_items_of_a_list_are_objects() {
     assert_eq!(snapshot.brokers[0].namespace, "default");
 }
 
+/// Broker `ns/b`, the trigger, and ConfigMap `ns/c` with this data in flow style.
+fn with_settings(data: &str) -> String {
+    let config = "config: {apiVersion: v1, kind: ConfigMap, name: c}";
+    let config_map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: ns}\n";
+    format!("{}{config_map}data: {{{data}}}\n", pair(config, SUBSCRIBER))
+}
+
 #[test]
-fn a_config_from_a_cluster_is_no_obstacle() {
-    let config = "config: {apiVersion: v1, kind: ConfigMap, name: config-br-default-channel, namespace: knative-eventing}";
-    assert_eq!(compile(&pair(config, SUBSCRIBER)).brokers.len(), 1);
+fn a_brokers_config_map_sets_what_it_names_and_nothing_else() {
+    let interval = |ms| Some(Fsync::Interval { ms });
+    let table = [
+        ("", None, None),
+        ("eagre.fsync: always", Some(Fsync::Always), None),
+        ("eagre.fsync: ' never '", Some(Fsync::Never), None),
+        ("eagre.fsync: 'interval:1'", interval(1), None),
+        ("eagre.fsync: 'interval:60000'", interval(60_000), None),
+        ("eagre.fsync: 5ms", interval(5), None),
+        ("eagre.fsync: 2s", interval(2000), None),
+        ("eagre.backlog.max-bytes: '8388608'", None, Some(8 << 20)),
+        ("eagre.backlog.max-bytes: 512Mi", None, Some(512 << 20)),
+        ("eagre.backlog.max-bytes: 64MiB", None, Some(64 << 20)),
+        ("eagre.backlog.max-bytes: 1Pi", None, Some(1 << 50)),
+        ("eagre.fsync: never, eagre.backlog.max-bytes: 2G", Some(Fsync::Never), Some(2_000_000_000)),
+        ("eagre.fsync: never, bootstrap.servers: 'kafka:9092'", Some(Fsync::Never), None),
+    ];
+    for (data, fsync, backlog_bytes_max) in table {
+        let found = compile(&with_settings(data)).brokers[0].settings;
+        assert_eq!(found, BrokerSettings { fsync, backlog_bytes_max }, "{data}");
+    }
+    let without_data = with_settings("").replace("data: {}\n", "immutable: true\n");
+    assert_eq!(compile(&without_data).brokers[0].settings, BrokerSettings::default());
+}
+
+#[test]
+fn brokers_may_share_a_config_map_of_another_namespace() {
+    let broker = |name: &str| {
+        format!(
+            "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {{name: {name}, namespace: ns}}\n\
+             spec: {{config: {{apiVersion: v1, kind: ConfigMap, name: c, namespace: shared}}}}\n---\n"
+        )
+    };
+    let plain =
+        "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {name: plain, namespace: ns}\n---\n";
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: shared}\ndata: {eagre.fsync: never}\n";
+    let snapshot = compile(&(broker("a") + plain + &broker("b") + config));
+    let found: Vec<_> = snapshot.brokers.iter().map(|b| (b.name.as_str(), b.settings.fsync)).collect();
+    assert_eq!(found, [("a", Some(Fsync::Never)), ("b", Some(Fsync::Never)), ("plain", None)]);
+}
+
+#[test]
+fn a_stock_config_from_a_cluster_is_no_obstacle() {
+    for (name, data) in [
+        ("config-br-default-channel", "channel-template-spec: '{}'"),
+        ("kafka-broker-config", "bootstrap.servers: kafka, default.topic.partitions: '10'"),
+    ] {
+        let config =
+            format!("config: {{apiVersion: v1, kind: ConfigMap, name: {name}, namespace: knative-eventing}}");
+        let without = pair(&config, SUBSCRIBER);
+        let config_map = format!(
+            "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: knative-eventing}}\ndata: {{{data}}}\n"
+        );
+        for text in [without.clone(), without + &config_map] {
+            assert_eq!(compile(&text).brokers[0].settings, BrokerSettings::default(), "{text}");
+        }
+    }
 }
 
 #[test]
@@ -246,6 +307,8 @@ fn the_orders_example_is_valid_and_does_what_it_says() {
         summary,
         [("order-created", 8202, 8201), ("order-shipped", 8201, 8201), ("payments", 8203, 8201)]
     );
+    let settings = BrokerSettings { fsync: Some(Fsync::Always), backlog_bytes_max: Some(1 << 30) };
+    assert_eq!(snapshot.brokers[0].settings, settings);
     let delivery = Delivery { retry_max: 3, backoff_delay_ms: 200, ..NONE };
     assert!(snapshot.triggers.iter().all(|trigger| trigger.delivery == delivery));
 }

@@ -10,13 +10,15 @@ use eagre_controlplane::{
 };
 use proptest::prelude::*;
 
-/// A handful of brokers and triggers; some triggers are orphans.
+/// A handful of brokers and triggers; some triggers are orphans. Each namespace
+/// has a ConfigMap, which some brokers name.
 fn documents() -> impl Strategy<Value = Vec<String>> {
-    let broker = ("[ab]", "[a-d]", 0_u32..4).prop_map(|(namespace, name, retry)| {
+    let broker = ("[ab]", "[a-d]", 0_u32..4, any::<bool>()).prop_map(|(namespace, name, retry, named)| {
         let key = format!("Broker/{namespace}/{name}");
+        let config = if named { "config: {apiVersion: v1, kind: ConfigMap, name: c}, " } else { "" };
         let text = format!(
             "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {{namespace: {namespace}, name: {name}}}\n\
-             spec: {{delivery: {{retry: {retry}, deadLetterSink: {{uri: 'http://{name}/'}}}}}}\n"
+             spec: {{{config}delivery: {{retry: {retry}, deadLetterSink: {{uri: 'http://{name}/'}}}}}}\n"
         );
         (key, text)
     });
@@ -28,10 +30,19 @@ fn documents() -> impl Strategy<Value = Vec<String>> {
         );
         (key, text)
     });
-    proptest::collection::btree_map(any::<u16>(), prop_oneof![broker, trigger], 0..24).prop_map(|drawn| {
+    let config_map = |namespace: &'static str| {
+        (1..=60_000_u32, 8..=1024_u32).prop_map(move |(ms, mib)| {
+            format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{namespace: {namespace}, name: c}}\n\
+                 data: {{eagre.fsync: 'interval:{ms}', eagre.backlog.max-bytes: {mib}Mi}}\n"
+            )
+        })
+    };
+    let objects = proptest::collection::btree_map(any::<u16>(), prop_oneof![broker, trigger], 0..24);
+    (objects, config_map("a"), config_map("b")).prop_map(|(drawn, a, b)| {
         // One document a name: duplicates are an error by design.
         let unique: std::collections::BTreeMap<_, _> = drawn.into_values().collect();
-        unique.into_values().collect()
+        unique.into_values().chain([a, b]).collect()
     })
 }
 
@@ -60,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_reader_panic(text in "([ \\-:{}\\[\\],&*!|>'\"#\n]|kind|Broker|spec|apiVersion|a|1|eventing.knative.dev/v1){0,60}") {
+    fn no_text_makes_the_reader_panic(text in "([ \\-:{}\\[\\],&*!|>'\"#\n]|kind|Broker|ConfigMap|spec|config|data|eagre.fsync|5ms|apiVersion|a|1|eventing.knative.dev/v1){0,60}") {
         for diagnostic in loaded(&[vec![text]]).diagnostics {
             // Shown with its line and caret, wherever it points.
             prop_assert!(!diagnostic.to_string().is_empty());

@@ -57,6 +57,22 @@ fn after_broker(rest: &str) -> String {
     format!("apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {{name: b}}\n---\n{rest}")
 }
 
+/// Broker `default/b` whose ConfigMap has this data, in flow style.
+fn settings(data: &str) -> String {
+    format!(
+        "{}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{{data}}}\n",
+        with_config("")
+    )
+}
+
+/// Broker `default/b` whose config is ConfigMap `c`, with more of the reference in flow style.
+fn with_config(more: &str) -> String {
+    format!(
+        "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {{name: b}}\nspec:\n  config: \
+         {{apiVersion: v1, kind: ConfigMap, name: c{more}}}\n"
+    )
+}
+
 /// A trigger with these lines in its spec, indented by two, and a subscriber.
 fn trigger(spec: &str) -> String {
     after_broker(&format!(
@@ -223,6 +239,129 @@ fn bad_delivery_settings_are_refused() {
 }
 
 #[test]
+fn a_config_that_is_no_config_map_is_refused() {
+    let config = |config: &str| {
+        format!(
+            "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {{name: b}}\nspec:\n  config: {config}\n"
+        )
+    };
+    let found = error(
+        &config("§{apiVersion: rabbitmq.com/v1beta1, kind: RabbitmqBrokerConfig, name: c}"),
+        "`spec.config` cannot be a RabbitmqBrokerConfig of rabbitmq.com/v1beta1",
+    );
+    assert!(found.hint.starts_with("name a ConfigMap with `apiVersion: v1`"), "{found}");
+    error(&config("§{apiVersion: v1, kind: Secret, name: c}"), "cannot be a Secret of v1");
+    error(&config("§{apiVersion: v2, kind: ConfigMap, name: c}"), "cannot be a ConfigMap of v2");
+    let found = error(&config("§{kind: ConfigMap, name: c}"), "`spec.config.apiVersion` is missing");
+    assert!(found.hint.starts_with("name a ConfigMap"), "{found}");
+    error(&config("§c"), "`spec.config` must be a mapping, not a string");
+    error(&config("{apiVersion: v1, kind: ConfigMap, name: §C}"), "`spec.config.name` is not a valid name");
+}
+
+#[test]
+fn a_broker_whose_config_map_is_missing_is_refused() {
+    let missing = with_config("").replace("config: ", "config: §");
+    let found = error(&missing, "there is no ConfigMap default/c");
+    assert!(found.hint.starts_with("add it"), "{found}");
+    // It is looked for in the broker's namespace, and only there.
+    let elsewhere = settings("").replace("{name: c}", "{name: c, namespace: other}");
+    error(&elsewhere.replace("config: ", "config: §"), "there is no ConfigMap default/c");
+    let named = with_config(", namespace: far").replace("config: ", "config: §");
+    error(&named, "there is no ConfigMap far/c");
+}
+
+#[test]
+fn bad_values_of_settings_are_refused() {
+    let modes = "write always, never, interval:MS, or a duration such as 5ms";
+    for (text, problem) in [
+        ("sometimes", "neither a mode nor a duration"),
+        ("''", "neither a mode nor a duration"),
+        ("Always", "neither a mode nor a duration"),
+        ("interval", "neither a mode nor a duration"),
+        ("'interval:'", "neither a mode nor a duration"),
+        ("'interval:5ms'", "neither a mode nor a duration"),
+        ("'interval:0'", "not within 1ms to 1m"),
+        ("0ms", "not within 1ms to 1m"),
+        ("'5'", "neither a mode nor a duration"),
+        ("2m", "not within 1ms to 1m"),
+    ] {
+        let message = format!("`data.eagre.fsync` cannot be `{}`: {problem}", text.trim_matches('\''));
+        assert_eq!(error(&settings(&format!("eagre.fsync: §{text}")), &message).hint, modes);
+    }
+    let path = "`data.eagre.backlog.max-bytes`";
+    for (text, problem) in [
+        ("lots", "not a whole number with a known unit"),
+        ("1.5Gi", "not a whole number with a known unit"),
+        ("1GB", "not a whole number with a known unit"),
+        ("'-1'", "not a whole number with a known unit"),
+        ("7Mi", "not within 8Mi to 1Pi"),
+        ("'8388607'", "not within 8Mi to 1Pi"),
+        ("2Pi", "not within 8Mi to 1Pi"),
+    ] {
+        let message = format!("{path} cannot be `{}`: {problem}", text.trim_matches('\''));
+        let found = error(&settings(&format!("eagre.backlog.max-bytes: §{text}")), &message);
+        assert!(found.hint.contains("512Mi"), "{found}");
+    }
+    let found = error(
+        &settings("eagre.backlog.max-bytes: §1073741824"),
+        &format!("{path} must be a string, not an integer"),
+    );
+    assert_eq!(found.hint, "put it in quotes");
+    error(&settings("eagre.fsync: §null"), "`data.eagre.fsync` must be a string, not nothing");
+    error(&settings("").replace("data: {}", "data: §[]"), "`data` must be a mapping, not a list");
+}
+
+#[test]
+fn an_unknown_setting_of_ours_is_refused() {
+    assert_eq!(
+        error(&settings("§eagre.fsnyc: always"), "there is no setting `eagre.fsnyc`").hint,
+        "did you mean `eagre.fsync`?"
+    );
+    assert_eq!(
+        error(&settings("§eagre.retention: 1d"), "there is no setting `eagre.retention`").hint,
+        "settings of class Eagre: eagre.fsync, eagre.backlog.max-bytes"
+    );
+}
+
+#[test]
+fn keys_of_other_classes_have_no_effect() {
+    let data = "§channel-template-spec: {}, eagre.fsync: never, bootstrap.servers: 1";
+    let found = warning(
+        &settings(data),
+        "no effect on brokers of class Eagre: `channel-template-spec`, `bootstrap.servers`",
+    );
+    assert_eq!(found.hint, "settings of class Eagre: eagre.fsync, eagre.backlog.max-bytes");
+    let many: Vec<_> = (0..100).map(|number| format!("k{number}: v")).collect();
+    assert!(warning(&settings(&format!("§{}", many.join(", "))), "`k7` and 92 more").message.len() < 120);
+    assert_eq!(
+        warning(&settings("§fsync: never"), "`data.fsync` has no effect").hint,
+        "did you mean `eagre.fsync`?"
+    );
+    warning(&(settings("") + "binaryData: §{eagre.fsync: YQ==}\n"), "`binaryData` is not read");
+    warning(&(settings("") + "§dta: {}\n"), "has no field `dta`");
+    // Documentation, by a habit of Knative.
+    assert_eq!(read(&settings("_example: 'eagre.fsync: always'")).diagnostics, []);
+}
+
+#[test]
+fn a_config_map_is_judged_once_and_only_if_a_broker_of_ours_names_it() {
+    let config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {eagre.fsync: x, y: z}\n";
+    let twice = config.to_owned() + config;
+    assert_eq!(read(&twice).diagnostics, []);
+    assert_eq!(read(&after_broker(&twice[4..])).diagnostics, []);
+    let kafka = with_config("")
+        .replace("{name: b}", "{name: b, annotations: {eventing.knative.dev/broker.class: Kafka}}");
+    let severities = |text: &str| read(text).diagnostics.iter().map(|d| d.severity).collect::<Vec<_>>();
+    assert_eq!(severities(&(kafka + config)), [Severity::Info]);
+    let two = with_config("") + "---\n" + &with_config("").replace("{name: b}", "{name: a}");
+    assert_eq!(severities(&(two + config)), [Severity::Error, Severity::Warning]);
+    error(
+        &(settings("") + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: §c}\n"),
+        "ConfigMap default/c is also defined at shop.yaml:9:18",
+    );
+}
+
+#[test]
 fn bad_filters_are_refused_at_their_position() {
     error(&trigger("  filters: §{exact: {type: a}}\n"), "`spec.filters` must be a list, not a mapping");
     error(&trigger("  filters:\n  - §exact\n"), "`spec.filters[0]` must be a mapping, not a string");
@@ -305,7 +444,7 @@ fn kinds_of_later_versions_are_named_once() {
 #[test]
 fn what_stands_next_to_brokers_is_no_matter() {
     let text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: Deployment\n---\n\
-                apiVersion: v1\nkind: ConfigMap\ndata: {1: x}\n---\napiVersion: serving.knative.dev/v1\nkind: Service\n";
+                apiVersion: v1\nkind: ConfigMap\ndata: {1: x}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: A}\ndata: []\n---\napiVersion: serving.knative.dev/v1\nkind: Service\n";
     assert_eq!(read(text).diagnostics, []);
     let other = read("apiVersion: triggers.tekton.dev/v1beta1\nkind: Trigger\nmetadata: {name: a}\n");
     assert_eq!(other.diagnostics.iter().map(|d| d.severity).collect::<Vec<_>>(), [Severity::Info]);
@@ -355,6 +494,24 @@ fn a_path_that_cannot_be_read_is_an_error_without_a_line() {
         assert_eq!((found.severity, found.line, &found.path), (Severity::Error, 0, &path));
         assert!(found.hint.contains(hint), "{found}");
     }
+}
+
+#[test]
+fn a_mistake_in_a_config_map_is_shown_in_its_own_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("z-settings.yaml");
+    std::fs::write(dir.path().join("broker.yaml"), with_config("")).unwrap();
+    let config_map =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata:\n  eagre.fsync: 5 minutes\n";
+    std::fs::write(&path, config_map).unwrap();
+    let report = check(&[dir.path().to_owned()]);
+    let expected = format!(
+        "{}:6:16: error: `data.eagre.fsync` cannot be `5 minutes`: neither a mode nor a duration\n    |\n  6 |   \
+         eagre.fsync: 5 minutes\n    |                ^\n    = hint: write always, never, interval:MS, or a duration such as 5ms\n",
+        path.display()
+    );
+    assert!(report.to_string().starts_with(&expected), "{report}");
+    assert_eq!((report.files, report.diagnostics.len()), (2, 1));
 }
 
 #[test]

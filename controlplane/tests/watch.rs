@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eagre_snapshot::{Generation, Snapshot, StatsWriter, Subscriber};
+use eagre_snapshot::{BrokerSettings, Fsync, Generation, Snapshot, StatsWriter, Subscriber};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -112,14 +112,19 @@ impl Watcher {
 
     #[track_caller]
     fn until_logged(&self, text: &str) {
+        self.until_logged_times(1, text);
+    }
+
+    #[track_caller]
+    fn until_logged_times(&self, times: usize, text: &str) {
         let deadline = Instant::now() + DEADLINE;
         while Instant::now() < deadline {
-            if fs::read_to_string(&self.log).unwrap().contains(text) {
+            if fs::read_to_string(&self.log).unwrap().matches(text).count() >= times {
                 return;
             }
             sleep(Duration::from_millis(10));
         }
-        panic!("`{text}` was not logged:\n{}", fs::read_to_string(&self.log).unwrap());
+        panic!("`{text}` was not logged {times} times:\n{}", fs::read_to_string(&self.log).unwrap());
     }
 }
 
@@ -206,6 +211,40 @@ fn an_invalid_edit_changes_nothing_until_it_is_mended() {
 }
 
 #[test]
+fn a_brokers_settings_follow_its_config_map() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("config.yaml");
+    let config =
+        |data: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{{data}}}\n");
+    fs::write(setup.manifest("a.yaml"), broker()).unwrap();
+    fs::write(setup.manifest("b.yaml"), broker().replace("name: b", "name: other")).unwrap();
+    let folder = setup.manifest("");
+    let mut watcher = setup.start(&[&folder]);
+    watcher.until(|snapshot| snapshot.brokers.len() == 2);
+    // Named before it is there: the state before stays in force until it appears.
+    let named = broker() + "spec: {config: {apiVersion: v1, kind: ConfigMap, name: c}}\n";
+    replace(&setup.manifest("a.yaml"), &named);
+    watcher.until_logged("there is no ConfigMap default/c");
+    assert_eq!(watcher.subscriber.generation(), Generation(1));
+    replace(&path, &config("eagre.fsync: never"));
+    watcher.until(|snapshot| snapshot.brokers[0].settings.fsync == Some(Fsync::Never));
+    replace(&path, &config("eagre.fsync: 5ms"));
+    let (third, _) =
+        watcher.until(|snapshot| snapshot.brokers[0].settings.fsync == Some(Fsync::Interval { ms: 5 }));
+    // Wrong, then gone: all brokers keep what they have.
+    replace(&path, &config("eagre.fsync: sometimes"));
+    watcher.until_logged("config.yaml:4:21: error: `data.eagre.fsync` cannot be `sometimes`");
+    fs::remove_file(&path).unwrap();
+    watcher.until_logged_times(2, "there is no ConfigMap default/c");
+    assert_eq!((third, watcher.subscriber.generation()), (Generation(3), Generation(3)));
+    replace(&path, &config("eagre.backlog.max-bytes: 1Gi"));
+    let (fourth, snapshot) =
+        watcher.until(|snapshot| snapshot.brokers[0].settings.backlog_bytes_max == Some(1 << 30));
+    assert_eq!((fourth, snapshot.brokers[0].settings.fsync), (Generation(4), None));
+    assert_eq!(snapshot.brokers[1].settings, BrokerSettings::default());
+}
+
+#[test]
 fn a_named_file_that_vanishes_or_is_truncated_changes_nothing() {
     let mut setup = Setup::new();
     let path = setup.manifest("a.yaml");
@@ -260,6 +299,22 @@ fn a_restart_with_the_same_manifests_publishes_nothing() {
     let watcher = setup.start(&[&path]);
     watcher.until_logged("nothing changed; generation 1 stays in force");
     assert_eq!(watcher.subscriber.generation(), Generation(1));
+}
+
+#[test]
+fn a_generation_in_another_format_is_replaced_at_the_start() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker()).unwrap();
+    setup.start(&[&path]).until(|snapshot| snapshot.brokers.len() == 1);
+    assert_eq!(setup.stop().code(), Some(0), "{}", setup.log());
+    // As an older Eagre would have left it.
+    let file = setup.snapshots().join("snapshot-1");
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, include_bytes!("../../snapshot/tests/golden/v1.snapshot")).unwrap();
+    let mut watcher = setup.start(&[&path]);
+    assert_eq!(watcher.until(|snapshot| snapshot.brokers.len() == 1).0, Generation(2));
+    watcher.until_logged("format version: 1, and this build reads 2");
 }
 
 #[test]

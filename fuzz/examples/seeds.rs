@@ -7,7 +7,8 @@ use std::{fs, path::Path, time::UNIX_EPOCH};
 use eagre_event::{Draft, Ttl};
 use eagre_filter::Filter;
 use eagre_snapshot::{
-    Backoff, Broker, Delivery, Endpoint, Format, Generation, Id, Snapshot, Trigger, encode,
+    Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Fsync, Generation, Id, Snapshot, Trigger,
+    encode,
 };
 
 fn main() {

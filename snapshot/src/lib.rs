@@ -48,8 +48,8 @@ pub use endpoint::EndpointError;
 pub use generation::Generation;
 pub use limits::*;
 pub use model::{Backoff, Broker, Delivery, Endpoint, Format, Id, Snapshot, Trigger};
-pub use settings::{BrokerSettings, Fsync};
 pub use publish::{PublishError, Publisher};
+pub use settings::{BrokerSettings, Fsync};
 pub use slots::SlotMap;
 pub use stats::{
     Counter, Counters, Refusal, ShardStats, ShardStatus, Stats, StatsReader, StatsWriter, TriggerStats,

@@ -29,9 +29,8 @@ pub const DURATION_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
 /// cut may cost. Below 1 ms it is `always`, beyond a minute `never`.
 pub const FSYNC_INTERVAL_MS_RANGE: RangeInclusive<u64> = 1..=60_000;
 
-/// Bytes of disk for one broker's backlog. The log gives room back in whole
-/// segments, of which 8 MiB hold a few; no file system under one pod is larger
-/// than 1 PiB.
+/// Bytes of disk for one broker's backlog. Less than 8 MiB is a burst rather
+/// than a backlog; no file system under one pod is larger than 1 PiB.
 pub const BACKLOG_BYTES_RANGE: RangeInclusive<u64> = 8 << 20..=1 << 50;
 
 /// Snapshots left in the directory: the one in force, and the one before it for

@@ -1,7 +1,7 @@
 //! What a broker's ConfigMap sets for it alone.
 //!
 //! A setting is a field of [`BrokerSettings`], its bounds in `limits.rs` and a
-//! line of [`BrokerSettings::check`]. `None` always means that the broker does
+//! line of `BrokerSettings::check`. `None` always means that the broker does
 //! not say, and the data plane's own configuration decides.
 
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ impl BrokerSettings {
             Some(Fsync::Always | Fsync::Never) | None => None,
         };
         let bounds = [
-            ("fsync interval_ms", interval_ms, FSYNC_INTERVAL_MS_RANGE),
+            ("fsync.ms", interval_ms, FSYNC_INTERVAL_MS_RANGE),
             ("backlog_bytes_max", self.backlog_bytes_max, BACKLOG_BYTES_RANGE),
         ];
         for (field, value, allowed) in bounds {

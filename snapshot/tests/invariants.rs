@@ -2,8 +2,8 @@
 
 use eagre_filter::Filter;
 use eagre_snapshot::{
-    Backoff, Broker, Delivery, Endpoint, Format, Generation, Id, Publisher, Snapshot, Subscriber, Trigger,
-    decode, encode,
+    Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Fsync, Generation, Id, Publisher, Snapshot,
+    Subscriber, Trigger, decode, encode,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -63,12 +63,19 @@ fn trigger() -> impl Strategy<Value = Trigger> {
     )
 }
 
+fn settings() -> impl Strategy<Value = BrokerSettings> {
+    let fsync = prop_oneof![
+        Just(Fsync::Always),
+        any::<u64>().prop_map(|ms| Fsync::Interval { ms }),
+        Just(Fsync::Never)
+    ];
+    (proptest::option::of(fsync), any::<Option<u64>>())
+        .prop_map(|(fsync, backlog_bytes_max)| BrokerSettings { fsync, backlog_bytes_max })
+}
+
 fn snapshot() -> impl Strategy<Value = Snapshot> {
-    let broker = (any::<u64>(), ".{0,10}", ".{0,10}").prop_map(|(id, namespace, name)| Broker {
-        id: Id(id),
-        namespace,
-        name,
-    });
+    let broker = (any::<u64>(), ".{0,10}", ".{0,10}", settings())
+        .prop_map(|(id, namespace, name, settings)| Broker { id: Id(id), namespace, name, settings });
     (vec(broker, 0..4), vec(trigger(), 0..6)).prop_map(|(brokers, triggers)| Snapshot { brokers, triggers })
 }
 
@@ -117,7 +124,8 @@ proptest! {
         if let Ok(endpoint) = Endpoint::parse(&uri) {
             let mut snapshot = Snapshot::default();
             let broker = Id::of("Broker", "n", "b", None);
-            snapshot.brokers.push(Broker { id: broker, namespace: "n".into(), name: "b".into() });
+            let settings = BrokerSettings::default();
+            snapshot.brokers.push(Broker { id: broker, namespace: "n".into(), name: "b".into(), settings });
             snapshot.triggers.push(Trigger {
                 id: Id::of("Trigger", "n", "t", None),
                 broker,

@@ -9,22 +9,33 @@ use std::os::unix::fs::PermissionsExt;
 
 use eagre_filter::Filter;
 use eagre_snapshot::{
-    DecodeError, DirProblem, Endpoint, EndpointError, FILTER_DEPTH_MAX, FORMAT_VERSION, Flaw, Generation, Id,
-    PublishError, Publisher, Reason, Snapshot, Subscriber, decode, encode,
+    DecodeError, DirProblem, Endpoint, EndpointError, FILTER_DEPTH_MAX, FORMAT_VERSION, Flaw, Fsync,
+    Generation, Id, PublishError, Publisher, Reason, Snapshot, Subscriber, decode, encode,
 };
 use support::{everything, small};
 
+/// Before brokers had settings. Both planes come in one version, so only the newest is read.
 const GOLDEN_V1: &[u8] = include_bytes!("golden/v1.snapshot");
+const GOLDEN_V2: &[u8] = include_bytes!("golden/v2.snapshot");
 
 fn file() -> Vec<u8> {
     encode(Generation(7), &small()).unwrap()
 }
 
 #[test]
-fn format_version_1_stays_as_it_is() {
-    assert_eq!(decode(GOLDEN_V1), Ok((Generation(7), everything())), "old files must stay readable");
+fn format_version_2_stays_as_it_is() {
+    assert_eq!(
+        decode(GOLDEN_V2),
+        Ok((Generation(7), everything())),
+        "files of this version must stay readable"
+    );
     let encoded = encode(Generation(7), &everything()).unwrap();
-    assert_eq!(encoded, GOLDEN_V1, "another encoding needs another format version");
+    assert_eq!(encoded, GOLDEN_V2, "another encoding needs another format version");
+}
+
+#[test]
+fn a_file_of_format_version_1_is_refused_by_its_number() {
+    assert_eq!(decode(GOLDEN_V1), Err(DecodeError::Version(1)));
 }
 
 #[test]
@@ -60,7 +71,7 @@ fn the_reason_names_offset_and_field() {
         decode(&file).unwrap_err().to_string()
     };
     assert_eq!(edited(0, b'X'), "offset 0, magic: not a snapshot");
-    assert!(edited(8, 2).starts_with("offset 8, format version: 2, and this build reads 1"));
+    assert!(edited(8, 1).starts_with("offset 8, format version: 1, and this build reads 2"));
     assert!(edited(12, 41).starts_with("offset 12, header bytes: 41"));
     assert!(edited(16, 8).starts_with("offset 32, checksum: "));
     assert!(edited(24, 0).starts_with("offset 24, body bytes: "));
@@ -127,6 +138,20 @@ fn snapshots_that_contradict_themselves_are_invalid() {
     }
     assert!(matches!(flaw(|s| s.triggers[0].delivery.timeout_ms = Some(u64::MAX)), Flaw::Delivery { .. }));
     assert!(matches!(flaw(|s| s.triggers[0].delivery.retry_max = u32::MAX), Flaw::Delivery { .. }));
+    assert_eq!(
+        flaw(|s| s.brokers[0].settings.fsync = Some(Fsync::Interval { ms: 0 })).to_string(),
+        "settings.fsync.ms: 0 is not within 1 to 60000"
+    );
+    assert!(matches!(
+        flaw(|s| s.brokers[0].settings.fsync = Some(Fsync::Interval { ms: 60_001 })),
+        Flaw::Setting { field: "fsync.ms", .. }
+    ));
+    for bytes in [0, (8 << 20) - 1, (1 << 50) + 1, u64::MAX] {
+        let mut snapshot = small();
+        snapshot.brokers[0].settings.backlog_bytes_max = Some(bytes);
+        let flaw = snapshot.validate().unwrap_err().flaw;
+        assert!(matches!(flaw, Flaw::Setting { field: "backlog_bytes_max", .. }), "{bytes}");
+    }
     assert_eq!(endpoint(|e| e.port = 0), "port");
     assert_eq!(endpoint(|e| e.host = String::new()), "host");
     assert_eq!(endpoint(|e| e.host = "a@b".into()), "host");

@@ -46,7 +46,8 @@ impl Reader<'_> {
             }
         }
         let errors = self.errors;
-        let reference = find(fields, "ref").and_then(|node| self.reference(node, &format!("{path}.ref")));
+        let reference =
+            find(fields, "ref").and_then(|node| self.reference(node, &format!("{path}.ref"), HINT));
         let uri = find(fields, "uri").and_then(|node| self.string(node, &format!("{path}.uri")));
         if self.errors > errors {
             return None;
@@ -82,10 +83,11 @@ impl Reader<'_> {
         Some(())
     }
 
-    fn reference(&mut self, node: &Node, path: &str) -> Option<Reference> {
+    /// Reads a reference; `hint` says what to write where a part of it is missing.
+    pub fn reference(&mut self, node: &Node, path: &str, hint: &str) -> Option<Reference> {
         let fields = self.mapping(node, path)?;
         self.unknown(fields, path, &["apiVersion", "kind", "name", "namespace"]);
-        let mut part = |name| self.required_string(fields, name, &format!("{path}.{name}"), node.at, HINT);
+        let mut part = |name| self.required_string(fields, name, &format!("{path}.{name}"), node.at, hint);
         let (api_version, kind, name) = (part("apiVersion"), part("kind"), part("name"));
         if let Some(name) = &name {
             self.check_name(name, &format!("{path}.name"), name_problem);

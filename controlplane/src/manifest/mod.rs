@@ -16,6 +16,9 @@ pub mod trigger;
 pub mod filter;
 pub mod delivery;
 pub mod destination;
+pub mod config_map;
+pub mod setting;
+pub mod quantity;
 pub mod duration;
 pub mod name;
 pub mod diagnostic;
@@ -23,6 +26,7 @@ pub mod diagnostic;
 use std::{path::Path, sync::Arc};
 
 pub use broker::Broker;
+pub use config_map::ConfigMap;
 pub use delivery::Delivery;
 pub use destination::{Destination, Reference};
 pub use diagnostic::{Diagnostic, Located, Place, Severity};

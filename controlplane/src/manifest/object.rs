@@ -1,6 +1,7 @@
 //! Kubernetes objects: which ones are ours, and what all have in common.
 
 use super::broker::Broker;
+use super::config_map::ConfigMap;
 use super::diagnostic::{Diagnostic, Located, Place};
 use super::name::{name_problem, namespace_problem};
 use super::reader::{Reader, find, is_close};
@@ -20,7 +21,10 @@ const OTHER_KINDS: &[&str] = &["EventPolicy", "EventTransform", "EventType", "Re
 /// API groups whose objects stand next to brokers as a matter of course.
 const SILENT_GROUPS: &[&str] = &["", "apps", "batch", "autoscaling", "policy", "serving.knative.dev"];
 
-/// The class that is ours, as in annotation [`CLASS_ANNOTATION`].
+/// The kind of a broker's `spec.config`, of API version `v1`.
+pub const CONFIG_MAP: &str = "ConfigMap";
+
+/// The class that is ours, as in annotation `CLASS_ANNOTATION`.
 pub const CLASS: &str = "Eagre";
 const CLASS_ANNOTATION: &str = "eventing.knative.dev/broker.class";
 
@@ -40,6 +44,8 @@ pub enum Object {
     Broker(Box<Broker>),
     /// A trigger.
     Trigger(Box<Trigger>),
+    /// A ConfigMap, of a broker or of another program.
+    ConfigMap(Box<ConfigMap>),
     /// An object that is left alone, and what to say about its kind, once.
     Ignored(Diagnostic),
 }
@@ -93,6 +99,10 @@ impl Reader<'_> {
             (API_VERSION, "Trigger") => {
                 let trigger = self.trigger(document, fields);
                 self.objects.extend(trigger.map(|trigger| Object::Trigger(Box::new(trigger))));
+            }
+            ("v1", CONFIG_MAP) => {
+                let config_map = self.config_map(document, fields);
+                self.objects.extend(config_map.map(|config_map| Object::ConfigMap(Box::new(config_map))));
             }
             _ => match foreign(&version, &kind) {
                 Some(error) if error.is_error() => {

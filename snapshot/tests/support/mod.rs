@@ -3,13 +3,14 @@
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
 use eagre_filter::Filter;
-use eagre_snapshot::{Backoff, Broker, Delivery, Endpoint, Format, Id, Snapshot, Trigger};
+use eagre_snapshot::{
+    Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Fsync, Id, Snapshot, Trigger,
+};
 
 /// One broker and `count` triggers; `mark` is in every subscriber's target, so
 /// that a mixture of two snapshots shows.
 pub fn marked(count: usize, mark: u64) -> Snapshot {
-    let broker =
-        Broker { id: Id::of("Broker", "default", "default", None), namespace: ns(), name: "default".into() };
+    let broker = broker("default", BrokerSettings::default());
     let triggers = (0..count).map(|index| trigger(broker.id, index, mark)).collect();
     Snapshot { brokers: vec![broker], triggers }
 }
@@ -38,6 +39,13 @@ pub fn everything() -> Snapshot {
         retry_after_max_ms: Some(0),
         format: Format::Json,
     };
+    for (name, fsync, backlog_bytes_max) in [
+        ("always", Some(Fsync::Always), Some(8 << 20)),
+        ("interval", Some(Fsync::Interval { ms: 60_000 }), Some(1 << 50)),
+        ("never", Some(Fsync::Never), None),
+    ] {
+        snapshot.brokers.push(broker(name, BrokerSettings { fsync, backlog_bytes_max }));
+    }
     snapshot
 }
 
@@ -50,6 +58,10 @@ pub fn mark_of(snapshot: &Snapshot) -> String {
 
 fn ns() -> String {
     "default".into()
+}
+
+fn broker(name: &str, settings: BrokerSettings) -> Broker {
+    Broker { id: Id::of("Broker", "default", name, None), namespace: ns(), name: name.into(), settings }
 }
 
 fn trigger(broker: Id, index: usize, mark: u64) -> Trigger {
