@@ -14,16 +14,39 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eagre_wal::{AppendError, Cursor, Damage, Entry, Kind, Log, Lsn, Usage};
+use eagre_wal::{AppendError, Cursor, Damage, Entry, Fsync, Kind, Log, Lsn, Usage};
 
-use crate::{exit, net::Readiness, notify::Notify};
+use crate::{clock, exit, net::Readiness, notify::Notify};
+
+/// A record in the log's next batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) lsn: Lsn,
+    /// When it counts as durable.
+    pub(crate) fsync: Fsync,
+}
 
 /// A log with its waiters.
 pub(crate) struct CommitLog {
     log: RefCell<Log>,
-    /// Ascending by position.
-    waiters: RefCell<VecDeque<(Lsn, Waker)>>,
+    waiters: RefCell<Waiters>,
     appended: Notify,
+}
+
+/// Who waits for which record, ascending by position.
+#[derive(Default)]
+struct Waiters {
+    synced: VecDeque<(Lsn, Waker)>,
+    written: VecDeque<(Lsn, Waker)>,
+}
+
+impl Waiters {
+    fn of(&mut self, fsync: Fsync) -> &mut VecDeque<(Lsn, Waker)> {
+        match fsync {
+            Fsync::Always => &mut self.synced,
+            Fsync::Interval(_) | Fsync::Never => &mut self.written,
+        }
+    }
 }
 
 impl CommitLog {
@@ -33,18 +56,27 @@ impl CommitLog {
     }
 
     /// Puts a record into the next batch.
-    pub(crate) fn append(&self, kind: Kind, now_ms: u64, parts: &[&[u8]]) -> Result<Lsn, AppendError> {
-        let lsn = self.log.borrow_mut().append(kind, now_ms, parts)?;
-        self.appended.notify();
-        Ok(lsn)
+    pub(crate) fn append(
+        &self,
+        kind: Kind,
+        now_ms: u64,
+        fsync: Fsync,
+        parts: &[&[u8]],
+    ) -> Result<Stored, AppendError> {
+        self.append_group(now_ms, fsync, &[(kind, parts)])
     }
 
     /// Puts several records into the next batch, all or none, and gives the
-    /// position of the last.
-    pub(crate) fn append_group(&self, now_ms: u64, records: &[(Kind, &[&[u8]])]) -> Result<Lsn, AppendError> {
-        let lsn = self.log.borrow_mut().append_group(now_ms, records)?;
+    /// last.
+    pub(crate) fn append_group(
+        &self,
+        now_ms: u64,
+        fsync: Fsync,
+        records: &[(Kind, &[&[u8]])],
+    ) -> Result<Stored, AppendError> {
+        let lsn = self.log.borrow_mut().append_group(now_ms, fsync, records)?;
         self.appended.notify();
-        Ok(lsn)
+        Ok(Stored { lsn, fsync })
     }
 
     /// Stores a consumer's progress and a record in one step: after a crash
@@ -52,25 +84,27 @@ impl CommitLog {
     pub(crate) fn append_with_cursor(
         &self,
         now_ms: u64,
+        fsync: Fsync,
         consumer: u64,
         cursor: Cursor,
         record: (Kind, &[&[u8]]),
-    ) -> Result<Lsn, AppendError> {
-        let lsn = self.log.borrow_mut().append_with_cursor(now_ms, consumer, cursor, record)?;
+    ) -> Result<Stored, AppendError> {
+        let lsn = self.log.borrow_mut().append_with_cursor(now_ms, fsync, consumer, cursor, record)?;
         self.appended.notify();
-        Ok(lsn)
+        Ok(Stored { lsn, fsync })
     }
 
-    /// Resolves when the record at `lsn` is durable. There is no failure to
-    /// report: if it cannot become durable, the process ends.
-    pub(crate) async fn committed(&self, lsn: Lsn) {
+    /// Resolves when the record is durable. There is no failure to report: if
+    /// it cannot become durable, the process ends.
+    pub(crate) async fn committed(&self, Stored { lsn, fsync }: Stored) {
         let mut waits = false;
         poll_fn(|context| {
-            if lsn < self.durable() {
+            if lsn < self.log.borrow().durable_as(fsync) {
                 return Poll::Ready(());
             }
             if !waits {
                 let mut waiters = self.waiters.borrow_mut();
+                let waiters = waiters.of(fsync);
                 debug_assert!(waiters.back().is_none_or(|(last, _)| *last <= lsn));
                 waiters.push_back((lsn, context.waker().clone()));
                 waits = true;
@@ -99,12 +133,12 @@ impl CommitLog {
                     return error;
                 }
                 self.checked(Log::poll);
+                self.release_waiters();
                 if self.durable() > durable {
                     // The next flush has begun with the end of this one.
                     let ended = Instant::now();
                     durable = self.durable();
-                    self.release_waiters();
-                    self.log.borrow_mut().release();
+                    self.log.borrow_mut().release(clock::now_ms());
                     durable_moved(ended - begun);
                     begun = ended;
                 }
@@ -120,10 +154,13 @@ impl CommitLog {
     }
 
     fn release_waiters(&self) {
-        let durable = self.durable();
         let mut waiters = self.waiters.borrow_mut();
-        while let Some((_, waker)) = waiters.pop_front_if(|(lsn, _)| *lsn < durable) {
-            waker.wake();
+        for fsync in [Fsync::Always, Fsync::Never] {
+            let durable = self.log.borrow().durable_as(fsync);
+            let waiters = waiters.of(fsync);
+            while let Some((_, waker)) = waiters.pop_front_if(|(lsn, _)| *lsn < durable) {
+                waker.wake();
+            }
         }
     }
 
@@ -172,6 +209,13 @@ impl CommitLog {
         let stored = self.log.borrow_mut().append_cursors(now_ms);
         self.appended.notify();
         stored
+    }
+
+    /// Resolves when everything that was appended is durable, whatever it asked
+    /// for.
+    pub(crate) async fn all_committed(&self, fsync: Fsync) {
+        let lsn = Lsn(self.end().0.saturating_sub(1));
+        self.committed(Stored { lsn, fsync }).await;
     }
 
     /// Bytes and segments in use.

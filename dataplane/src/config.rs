@@ -13,7 +13,7 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use eagre_http1 as http1;
 
-pub use eagre_wal::Fsync;
+pub use eagre_wal::{Fsync, Retain};
 
 use crate::{args::Args, driver::Requested, exit, limits};
 
@@ -51,8 +51,15 @@ pub struct Wal {
     pub segment_bytes: u64,
     /// Bytes of disk that the logs of all shards may take together.
     pub max_bytes: u64,
-    /// When an event counts as stored.
+    /// When an event counts as stored, where its broker does not say.
     pub fsync: Fsync,
+    /// How long events are kept that no trigger needs any more.
+    pub retain: Retain,
+    /// Bytes of disk, on all shards together, that the backlogs of all brokers may
+    /// take: events that only triggers still need which are far behind.
+    pub backlog_bytes_max: u64,
+    /// Bytes of them for one broker, where it does not say.
+    pub backlog_bytes_max_per_broker: u64,
 }
 
 impl Wal {

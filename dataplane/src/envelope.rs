@@ -45,6 +45,7 @@ pub(crate) fn write_prefix(out: &mut Vec<u8>, broker: Id, matches: impl ExactSiz
 /// A view of such a body.
 #[derive(Clone, Copy)]
 pub(crate) struct Envelope<'a> {
+    broker: Id,
     matches: &'a [u8],
     event: &'a [u8],
 }
@@ -65,7 +66,13 @@ impl<'a> Envelope<'a> {
         let count = u32::from_le_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]) as usize;
         let (matches, event) =
             rest.split_at_checked(count.saturating_mul(ID_BYTES)).ok_or(Unknown("match list"))?;
-        Ok(Self { matches, event })
+        let (_, broker) = fixed.split_last_chunk().expect("sixteen bytes");
+        Ok(Self { broker: Id(u64::from_le_bytes(*broker)), matches, event })
+    }
+
+    /// The broker that accepted the event.
+    pub(crate) fn broker(&self) -> Id {
+        self.broker
     }
 
     /// The triggers that get the event.
@@ -90,6 +97,7 @@ mod tests {
         write_prefix(&mut bytes, Id(7), [Id(1), Id(u64::MAX)].into_iter());
         assert_eq!(bytes.len(), prefix_bytes(2));
         let envelope = Envelope::parse(&bytes).unwrap();
+        assert_eq!(envelope.broker(), Id(7));
         assert_eq!(envelope.matches().collect::<Vec<_>>(), [Id(1), Id(u64::MAX)]);
     }
 

@@ -25,7 +25,8 @@ use eagre_wal::{Cursor, Kind, Log, Options};
 
 use crate::{clock, commit::CommitLog, delivery::deadletter::Failure, net};
 
-const DEAD_LETTER: Kind = Kind(17);
+/// The kind of log records described here.
+pub(crate) const DEAD_LETTER: Kind = Kind(17);
 const VERSION: u8 = 1;
 
 /// Dead letters of one shard.
@@ -47,9 +48,9 @@ impl Graveyard {
         let Some(log) = self.log() else { return false };
         let prefix = prefix(trigger, failure);
         let parts = [&prefix, failure.destination.as_bytes(), &failure.data, event];
-        match log.append(DEAD_LETTER, clock::now_ms(), &parts) {
-            Ok(lsn) => {
-                log.committed(lsn).await;
+        match log.append(DEAD_LETTER, clock::now_ms(), self.options.fsync, &parts) {
+            Ok(stored) => {
+                log.committed(stored).await;
                 true
             }
             Err(error) => {
@@ -107,4 +108,30 @@ fn prefix(trigger: Id, failure: &Failure) -> [u8; 16] {
     prefix[6..8].copy_from_slice(&(failure.data.len() as u16).to_le_bytes());
     prefix[8..].copy_from_slice(&trigger.0.to_le_bytes());
     prefix
+}
+
+/// A view of the body of such a record.
+pub(crate) struct Letter<'a> {
+    pub(crate) trigger: Id,
+    pub(crate) code: Option<u16>,
+    pub(crate) destination: &'a str,
+    pub(crate) data: &'a [u8],
+    /// The event's log record.
+    pub(crate) event: &'a [u8],
+}
+
+/// Splits a body; `None` if another version wrote it.
+pub(crate) fn parse(body: &[u8]) -> Option<Letter<'_>> {
+    let (prefix, rest) = body.split_first_chunk::<16>()?;
+    let (fixed, trigger) = prefix.split_last_chunk()?;
+    let field = |at: usize| u16::from_le_bytes([fixed[at], fixed[at + 1]]);
+    let (destination, rest) = rest.split_at_checked(usize::from(field(4)))?;
+    let (data, event) = rest.split_at_checked(usize::from(field(6)))?;
+    (fixed[0] == VERSION).then_some(Letter {
+        trigger: Id(u64::from_le_bytes(*trigger)),
+        code: Some(field(2)).filter(|code| *code != 0),
+        destination: str::from_utf8(destination).ok()?,
+        data,
+        event,
+    })
 }

@@ -109,8 +109,7 @@ impl Shard {
         };
         self.update_every_cursor();
         if self.log.append_cursors(self.now_ms()).is_ok() {
-            let end = self.log.end();
-            self.log.committed(Lsn(end.0.saturating_sub(1))).await;
+            self.log.all_committed(self.config.wal.fsync).await;
         }
         in_time
     }

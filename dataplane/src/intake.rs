@@ -4,11 +4,11 @@
 //! verdict is stored with it.
 
 use eagre_event::Draft;
-use eagre_wal::{AppendError, Cursor, Lsn};
+use eagre_wal::{AppendError, Cursor, Fsync};
 
 use crate::{
     clock,
-    commit::CommitLog,
+    commit::{CommitLog, Stored},
     envelope::{self, EVENT},
     table::BrokerRoute,
 };
@@ -34,18 +34,19 @@ impl Scratch {
         &mut self,
         log: &CommitLog,
         broker: &BrokerRoute,
+        fsync: Fsync,
         body: &[u8],
         origin: Option<Origin>,
-    ) -> Result<Lsn, AppendError> {
+    ) -> Result<Stored, AppendError> {
         let Self { draft, matches, prefix } = self;
         write_prefix(draft, broker, matches, prefix);
         let [index, headers, payload] = draft.record_parts(body);
         let parts = [prefix.as_slice(), index, headers, payload];
         let now_ms = clock::now_ms();
         match origin {
-            None => log.append(EVENT, now_ms, &parts),
+            None => log.append(EVENT, now_ms, fsync, &parts),
             Some(Origin { consumer, cursor }) => {
-                log.append_with_cursor(now_ms, consumer, cursor, (EVENT, &parts))
+                log.append_with_cursor(now_ms, fsync, consumer, cursor, (EVENT, &parts))
             }
         }
     }

@@ -115,6 +115,7 @@ fn options(setup: &Setup) -> Options {
         max_bytes: wal.max_bytes_per_shard(setup.shards),
         pending_bytes_max: setup.config.limits.pending_batch_bytes as u64,
         fsync: wal.fsync,
+        retain: wal.retain,
         backend: match setup.driver {
             Driver::Uring => Backend::Ring,
             Driver::Epoll => Backend::Thread,

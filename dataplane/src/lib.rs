@@ -57,6 +57,7 @@ mod commit;
 mod fanout;
 mod delivery;
 mod graveyard;
+pub mod contents;
 
 // What is told about it.
 mod admin;

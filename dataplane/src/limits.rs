@@ -202,6 +202,32 @@ pub mod wal {
     /// 1 PiB: no file system under one pod is larger.
     pub const MAX_BYTES_RANGE: RangeInclusive<u64> = MIB..=1 << 50;
 
+    /// `retain_age`: below a second it keeps nothing worth reading; ten years are as
+    /// good as for ever.
+    pub const RETAIN_AGE_RANGE: RangeInclusive<Duration> =
+        Duration::from_secs(1)..=Duration::from_secs(10 * 365 * 86_400);
+
+    /// `backlog_bytes_max`, left out, is as much again as `max_bytes`: a log full of
+    /// what one trigger still needs can be moved as a whole. The smallest holds what a
+    /// few events of the largest size need.
+    pub const BACKLOG_BYTES_RANGE: RangeInclusive<u64> = 8 * MIB..=1 << 50;
+    /// A broker may take this part of it, where nothing says more or less: some that
+    /// are far behind do not use up what is there for all.
+    pub const BACKLOG_BROKERS_DEFAULT: u64 = 4;
+    /// Bytes of one file of a backlog, unless the largest event needs larger ones: every
+    /// broker that is behind takes at least two of them on each shard.
+    pub const BACKLOG_SEGMENT_BYTES: u64 = 16 * MIB;
+    /// Bytes that are moved at once: some milliseconds of work, and large enough that
+    /// the sync behind it is a small part.
+    pub const MOVE_BYTES: usize = MIB as usize;
+    /// Records that are looked at for it: about a millisecond.
+    pub const MOVE_RECORDS: usize = 4096;
+    /// The part of the log that is kept free for new events, by moving what is left in
+    /// its oldest segments: a quarter, but never less than one segment.
+    pub const FREE_PART: u64 = 4;
+    /// How often a shard looks whether its log is that full.
+    pub const MOVE_PAUSE: Duration = Duration::from_millis(50);
+
     /// `fsync = { interval_ms = … }`: what a power cut may cost, at most.
     pub const FSYNC_INTERVAL_RANGE: RangeInclusive<Duration> =
         Duration::from_millis(1)..=Duration::from_secs(60);

@@ -16,7 +16,7 @@ use std::{
 
 use eagre_http1::Limits;
 use eagre_snapshot::{Id, ShardStats};
-use eagre_wal::{AppendError, Lsn};
+use eagre_wal::{AppendError, Fsync, Lsn};
 use hashbrown::HashMap;
 
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
     ingress::answer::Answers,
     intake::Scratch,
     metrics::{Dispatch, ShardMetrics},
-    table::Table,
+    table::{BrokerRoute, Table},
     view::LowMarks,
 };
 
@@ -122,6 +122,16 @@ impl Shard {
     /// The configuration in force.
     pub(crate) fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table.borrow())
+    }
+
+    /// When an event of `broker` counts as stored.
+    pub(crate) fn fsync(&self, broker: &BrokerRoute) -> Fsync {
+        match broker.broker.settings.fsync {
+            None => self.config.wal.fsync,
+            Some(eagre_snapshot::Fsync::Always) => Fsync::Always,
+            Some(eagre_snapshot::Fsync::Interval { ms }) => Fsync::Interval(Duration::from_millis(ms)),
+            Some(eagre_snapshot::Fsync::Never) => Fsync::Never,
+        }
     }
 
     /// Wall-clock milliseconds.

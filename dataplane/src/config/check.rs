@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 use eagre_wal::Options;
 
 use super::{
-    Config, ConfigError, Delivery, Fsync, Ingress, Limits, Mistake, Runtime, Wal,
+    Config, ConfigError, Delivery, Fsync, Ingress, Limits, Mistake, Retain, Runtime, Wal,
     file::{self, File, Key, Size, Time},
     units::{bytes_text, duration_text},
 };
@@ -121,7 +121,24 @@ impl Judge<'_> {
             );
             self.mistake(key, message);
         }
-        Wal { segment_bytes, max_bytes, fsync }
+        let retain = Retain {
+            age: file.retain_age.as_ref().map(|_| {
+                self.time("wal.retain_age", &file.retain_age, Duration::ZERO, RETAIN_AGE_RANGE)
+            }),
+            bytes: file
+                .retain_bytes
+                .as_ref()
+                .map(|_| self.bytes("wal.retain_bytes", &file.retain_bytes, 0, MAX_BYTES_RANGE) / shards as u64),
+        };
+        let backlog_bytes_max =
+            self.bytes("wal.backlog_bytes_max", &file.backlog_bytes_max, max_bytes, BACKLOG_BYTES_RANGE);
+        let backlog_bytes_max_per_broker = self.bytes(
+            "wal.backlog_bytes_max_per_broker",
+            &file.backlog_bytes_max_per_broker,
+            backlog_bytes_max / BACKLOG_BROKERS_DEFAULT,
+            BACKLOG_BYTES_RANGE,
+        );
+        Wal { segment_bytes, max_bytes, fsync, retain, backlog_bytes_max, backlog_bytes_max_per_broker }
     }
 
     fn ingress(&mut self, file: &file::Ingress) -> Ingress {

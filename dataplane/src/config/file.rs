@@ -39,6 +39,10 @@ pub(super) struct Wal {
     pub segment_bytes: Key<Size>,
     pub max_bytes: Key<Size>,
     pub fsync: Key<FsyncKey>,
+    pub retain_age: Key<Time>,
+    pub retain_bytes: Key<Size>,
+    pub backlog_bytes_max: Key<Size>,
+    pub backlog_bytes_max_per_broker: Key<Size>,
 }
 
 #[derive(Debug, Default, Deserialize)]

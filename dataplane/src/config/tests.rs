@@ -54,6 +54,10 @@ driver = "epoll"
 [wal]
 segment_bytes = "16MiB"
 max_bytes = "2GiB"
+retain_age = "24h"
+retain_bytes = "1GiB"
+backlog_bytes_max = "512MiB"
+backlog_bytes_max_per_broker = "64MiB"
 fsync = { interval_ms = 5 }
 [ingress]
 head_bytes_max = "32KiB"

@@ -10,7 +10,7 @@ use eagre_event::Ttl;
 use eagre_wal::{AppendError, Lsn};
 
 use super::{exchange::Response, lane::Lane, pool::Connection};
-use crate::{intake::Origin, shard::Shard, table::TriggerRoute};
+use crate::{commit::Stored, intake::Origin, shard::Shard, table::TriggerRoute};
 
 /// Why a reply was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub(crate) fn append(
     parent_ttl: u8,
     connection: &Connection,
     response: &Response,
-) -> Result<Lsn, Refused> {
+) -> Result<Stored, Refused> {
     if response.truncated {
         let limit = shard.response_limits.body_bytes_max;
         return Err(Refused::Malformed(format!("longer than the limit of {limit} bytes")));
@@ -70,6 +70,6 @@ pub(crate) fn append(
     scratch.draft.stamp(SystemTime::now(), Ttl::FromParent(parent_ttl)).map_err(|_| Refused::TtlExhausted)?;
     let cursor = lane.cursor(shard.fanned_out(), Some(lsn));
     scratch
-        .store(&shard.log, broker, body, Some(Origin { consumer: lane.id.0, cursor }))
+        .store(&shard.log, broker, shard.fsync(broker), body, Some(Origin { consumer: lane.id.0, cursor }))
         .map_err(Refused::NotStored)
 }

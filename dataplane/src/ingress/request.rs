@@ -9,13 +9,14 @@ use std::{rc::Rc, time::SystemTime};
 use eagre_event::{BatchError, Draft, Error as EventError, Mode, Ttl};
 use eagre_http1::{Framing, Headers, RequestHead, parse_request};
 use eagre_snapshot::Id;
-use eagre_wal::{AppendError, Kind, Lsn};
+use eagre_wal::{AppendError, Kind};
 
 use super::{
     answer::Reason,
     route::{Route, route},
 };
 use crate::{
+    commit::Stored,
     envelope::EVENT,
     shard::Shard,
     table::{BrokerRoute, Table},
@@ -35,7 +36,7 @@ pub(crate) enum Step {
 pub(crate) enum Outcome {
     /// Its events are in the log's next batch.
     Stored {
-        last: Lsn,
+        last: Stored,
         broker: Id,
         events: u64,
         body_bytes: u64,
@@ -126,7 +127,7 @@ fn accept(shard: &Rc<Shard>, path: &str, head: &RequestHead<'_, '_>, body: &[u8]
     let broker = broker(&table, path)?;
     stamp(&mut scratch.draft)?;
     shard.may_accept().map_err(full)?;
-    let last = scratch.store(&shard.log, broker, body, None).map_err(full)?;
+    let last = scratch.store(&shard.log, broker, shard.fsync(broker), body, None).map_err(full)?;
     Ok(Outcome::Stored { last, broker: broker.broker.id, events: 1, body_bytes: body.len() as u64 })
 }
 
@@ -153,7 +154,7 @@ fn accept_batch<'h>(
     shard.may_accept().map_err(full)?;
     let parts: Vec<[&[u8]; 1]> = records.iter().map(|record| [record.as_slice()]).collect();
     let group: Vec<(Kind, &[&[u8]])> = parts.iter().map(|parts| (EVENT, &parts[..])).collect();
-    let last = shard.log.append_group(shard.now_ms(), &group).map_err(full)?;
+    let last = shard.log.append_group(shard.now_ms(), shard.fsync(broker), &group).map_err(full)?;
     let events = records.len() as u64;
     Ok(Outcome::Stored { last, broker: broker.broker.id, events, body_bytes: body.len() as u64 })
 }

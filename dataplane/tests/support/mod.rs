@@ -18,7 +18,9 @@ use std::{
 };
 
 use eagre_filter::Filter;
-use eagre_snapshot::{Backoff, Broker, Delivery, Endpoint, Format, Id, Publisher, Snapshot, Trigger};
+use eagre_snapshot::{
+    Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Id, Publisher, Snapshot, Trigger,
+};
 
 /// How long a test waits for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(60);
