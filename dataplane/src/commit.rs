@@ -6,17 +6,27 @@
 //! its own exit code and nothing more is acknowledged.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
-    future::poll_fn,
+    convert::Infallible,
+    future::{Future, poll_fn},
     io,
+    path::Path,
+    pin::pin,
     task::{Poll, Waker},
     time::{Duration, Instant},
 };
 
-use eagre_wal::{AppendError, Cursor, Damage, Entry, Fsync, Kind, Log, Lsn, Usage};
+use eagre_wal::{
+    AppendError, Clamped, Cursor, Damage, Entry, Fsync, Kind, Log, Lsn, Missing, Recovery, Usage,
+};
 
-use crate::{clock, exit, net::Readiness, notify::Notify};
+use crate::{
+    clock, exit,
+    launch::{BACKLOGS, DEAD_LETTERS},
+    net::Readiness,
+    notify::Notify,
+};
 
 /// A record in the log's next batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +41,8 @@ pub(crate) struct CommitLog {
     log: RefCell<Log>,
     waiters: RefCell<Waiters>,
     appended: Notify,
+    /// When the flush in flight began.
+    begun: Cell<Instant>,
 }
 
 /// Who waits for which record, ascending by position.
@@ -52,7 +64,12 @@ impl Waiters {
 impl CommitLog {
     /// Takes over an opened log.
     pub(crate) fn new(log: Log) -> Self {
-        Self { log: RefCell::new(log), waiters: RefCell::default(), appended: Notify::default() }
+        Self {
+            log: RefCell::new(log),
+            waiters: RefCell::default(),
+            appended: Notify::default(),
+            begun: Cell::new(Instant::now()),
+        }
     }
 
     /// Puts a record into the next batch.
@@ -117,31 +134,43 @@ impl CommitLog {
     /// Flushes for as long as the shard runs, and tells `durable_moved` after
     /// each flush how long it took.
     pub(crate) async fn flush(&self, durable_moved: impl Fn(Duration)) -> io::Error {
+        let mut submitting = pin!(self.submit_appended());
+        let mut completing = pin!(self.complete(durable_moved));
+        poll_fn(|context| {
+            let _: Poll<Infallible> = submitting.as_mut().poll(context);
+            completing.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Starts a flush with what was appended, if none is in flight.
+    async fn submit_appended(&self) -> Infallible {
+        loop {
+            self.appended.notified().await;
+            if self.log.borrow().is_idle() {
+                self.begun.set(Instant::now());
+            }
+            self.checked(Log::submit);
+        }
+    }
+
+    /// Takes what the disk has finished; the next flush begins with that.
+    async fn complete(&self, durable_moved: impl Fn(Duration)) -> io::Error {
         let completions = match Readiness::watch(self.log.borrow().event_fd()) {
             Ok(completions) => completions,
             Err(error) => return error,
         };
         loop {
-            if self.log.borrow().is_idle() {
-                self.appended.notified().await;
+            if let Err(error) = completions.ready().await {
+                return error;
             }
-            let mut begun = Instant::now();
-            let mut durable = self.durable();
-            self.checked(Log::submit);
-            while !self.log.borrow().is_idle() {
-                if let Err(error) = completions.ready().await {
-                    return error;
-                }
-                self.checked(Log::poll);
-                self.release_waiters();
-                if self.durable() > durable {
-                    // The next flush has begun with the end of this one.
-                    let ended = Instant::now();
-                    durable = self.durable();
-                    self.log.borrow_mut().release(clock::now_ms());
-                    durable_moved(ended - begun);
-                    begun = ended;
-                }
+            let durable = self.durable();
+            self.checked(Log::poll);
+            self.release_waiters();
+            if self.durable() > durable {
+                let ended = Instant::now();
+                self.log.borrow_mut().release(clock::now_ms());
+                durable_moved(ended - self.begun.replace(ended));
             }
         }
     }
@@ -177,6 +206,16 @@ impl CommitLog {
         self.log.borrow().durable()
     }
 
+    /// Up to where every cursor must advance for the oldest segment to go.
+    pub(crate) fn oldest_end(&self) -> Option<Lsn> {
+        self.log.borrow().oldest_end()
+    }
+
+    /// Every record below that was appended with `fsync` is durable.
+    pub(crate) fn durable_as(&self, fsync: Fsync) -> Lsn {
+        self.log.borrow().durable_as(fsync)
+    }
+
     /// Where the next record will go.
     pub(crate) fn end(&self) -> Lsn {
         self.log.borrow().end()
@@ -198,6 +237,11 @@ impl CommitLog {
         self.log.borrow_mut().update_cursor(consumer, cursor);
     }
 
+    /// The same, of a cursor that stands in another log.
+    pub(crate) fn update_cursor_elsewhere(&self, consumer: u64, cursor: Cursor) {
+        self.log.borrow_mut().update_cursor_elsewhere(consumer, cursor);
+    }
+
     /// Forgets a consumer.
     pub(crate) fn remove_cursor(&self, consumer: u64) {
         self.log.borrow_mut().remove_cursor(consumer);
@@ -205,8 +249,8 @@ impl CommitLog {
 
     /// Stores every changed cursor with the next batch. Once that is durable,
     /// segments that no cursor needs are given up.
-    pub(crate) fn append_cursors(&self, now_ms: u64) -> Result<(), AppendError> {
-        let stored = self.log.borrow_mut().append_cursors(now_ms);
+    pub(crate) fn append_cursors(&self, now_ms: u64, fsync: Fsync) -> Result<(), AppendError> {
+        let stored = self.log.borrow_mut().append_cursors(now_ms, fsync);
         self.appended.notify();
         stored
     }
@@ -221,6 +265,26 @@ impl CommitLog {
     /// Bytes and segments in use.
     pub(crate) fn usage(&self) -> Usage {
         self.log.borrow().usage()
+    }
+}
+
+/// Tells what the opening of a log found.
+pub(crate) fn report_recovery(directory: &Path, recovery: &Recovery) {
+    let Recovery { records, truncated, missing, clamped, unknown_files } = recovery;
+    let log = directory.display();
+    tracing::info!(%log, records, "log opened");
+    if let Some((from, to)) = truncated {
+        tracing::info!(%log, %from, %to, "a torn tail was cut off; nothing in it had been acknowledged");
+    }
+    for Missing { from, to, records } in missing {
+        tracing::warn!(%log, %from, %to, records, "records that a salvage could not keep are missing");
+    }
+    for Clamped { consumer, from, to } in clamped {
+        tracing::error!(%log, consumer, %from, %to, "a trigger's place was outside of the log and was moved to its edge");
+    }
+    let is_ours = |file: &&String| [BACKLOGS, DEAD_LETTERS].contains(&file.as_str());
+    for file in unknown_files.iter().filter(|file| !is_ours(file)) {
+        tracing::warn!(%log, file, "not a file of the log; it is left alone");
     }
 }
 

@@ -1,12 +1,13 @@
 //! What the records of a data plane's logs hold, for those who look at them from
-//! outside. The layouts are those of `envelope` and `graveyard`; nothing here
+//! outside. The layouts are those of `envelope`, `backlog` and `graveyard`; nothing here
 //! writes.
 
 use eagre_event::Record;
 use eagre_snapshot::Id;
-use eagre_wal::Kind;
+use eagre_wal::{Kind, Lsn};
 
 use crate::{
+    backlog,
     envelope::{self, Envelope},
     graveyard,
 };
@@ -16,6 +17,15 @@ use crate::{
 pub enum Contents<'a> {
     /// An accepted event.
     Event(Event<'a>),
+    /// An event that was moved to the backlog of its broker.
+    Moved {
+        /// Its position in the shard's log.
+        source: Lsn,
+        /// When it was accepted, Unix milliseconds.
+        time_ms: u64,
+        /// The event, for the triggers that still needed it.
+        event: Event<'a>,
+    },
     /// An event that no sink took.
     DeadLetter {
         /// The trigger that could not deliver it.
@@ -54,6 +64,18 @@ pub struct Unreadable(String);
 pub fn read(kind: Kind, body: &[u8]) -> Result<Option<Contents<'_>>, Unreadable> {
     match kind {
         envelope::EVENT => event(body).map(Contents::Event).map(Some),
+        backlog::MOVED => {
+            let split = body.split_first_chunk().and_then(|(source, rest)| {
+                rest.split_first_chunk().map(|(time_ms, event)| (*source, *time_ms, event))
+            });
+            let (source, time_ms, body) =
+                split.ok_or_else(|| Unreadable("log record holds no moved event".into()))?;
+            Ok(Some(Contents::Moved {
+                source: Lsn(u64::from_le_bytes(source)),
+                time_ms: u64::from_le_bytes(time_ms),
+                event: event(body)?,
+            }))
+        }
         graveyard::DEAD_LETTER => {
             let letter = graveyard::parse(body)
                 .ok_or_else(|| Unreadable("log record holds no dead letter of a known version".into()))?;

@@ -33,6 +33,11 @@ pub(crate) const fn prefix_bytes(matches: usize) -> usize {
 /// Renders what stands in front of the event record.
 pub(crate) fn write_prefix(out: &mut Vec<u8>, broker: Id, matches: impl ExactSizeIterator<Item = Id>) {
     out.clear();
+    append_prefix(out, broker, matches);
+}
+
+/// The same, behind what is in `out`.
+pub(crate) fn append_prefix(out: &mut Vec<u8>, broker: Id, matches: impl ExactSizeIterator<Item = Id>) {
     out.reserve(prefix_bytes(matches.len()));
     out.extend_from_slice(&[VERSION, 0, 0, 0]);
     out.extend_from_slice(&(matches.len() as u32).to_le_bytes());
@@ -79,6 +84,11 @@ impl<'a> Envelope<'a> {
     pub(crate) fn matches(&self) -> impl Iterator<Item = Id> + 'a {
         let (ids, _) = self.matches.as_chunks::<ID_BYTES>();
         ids.iter().map(|bytes| Id(u64::from_le_bytes(*bytes)))
+    }
+
+    /// The event record's bytes.
+    pub(crate) fn event_bytes(&self) -> &'a [u8] {
+        self.event
     }
 
     /// The event.

@@ -11,7 +11,8 @@ pub const OK: u8 = 0;
 pub const USAGE: u8 = 64;
 
 /// `EX_DATAERR`: the log is damaged below its durable mark. Starting again changes
-/// nothing: an operator has to look, and to restore the named file from a copy.
+/// nothing: an operator has to look. `eagre wal verify` names the files to restore from
+/// a copy, and docs/salvage.md tells what to do without one.
 pub const DAMAGE: u8 = 65;
 
 /// `EX_SOFTWARE`: a broken invariant, a panic on a shard. Report it.

@@ -21,7 +21,7 @@
 use std::{cell::RefCell, path::PathBuf, rc::Rc};
 
 use eagre_snapshot::Id;
-use eagre_wal::{Cursor, Kind, Log, Options};
+use eagre_wal::{Cursor, Fsync, Kind, Log, Options};
 
 use crate::{clock, commit::CommitLog, delivery::deadletter::Failure, net};
 
@@ -92,7 +92,7 @@ impl Graveyard {
 fn hold(log: &mut Log) {
     if log.cursors().get(OPERATOR).is_none() {
         log.update_cursor(OPERATOR, Cursor { read: log.end(), pending: Vec::new() });
-        if let Err(error) = log.append_cursors(clock::now_ms()) {
+        if let Err(error) = log.append_cursors(clock::now_ms(), Fsync::Always) {
             tracing::warn!("the log of dead letters cannot take its first cursor: {error}");
         }
     }

@@ -8,11 +8,14 @@ use std::{
 };
 
 use eagre_snapshot::{Counter, Id};
-use eagre_wal::Lsn;
+use eagre_wal::{Fsync, Lsn};
+use hashbrown::HashMap;
 
 use crate::{
+    backlog::{self, Backlog, MovedEvent},
     clock,
     delivery::{lane::Lane, worker},
+    metrics::BacklogRow,
     net,
     shard::Shard,
 };
@@ -49,48 +52,113 @@ impl Shard {
     /// then that of the others, so that they do not hold old segments.
     fn record_progress(&self) {
         let usage = self.log.usage();
-        self.metrics.log_usage(usage.bytes, usage.max_bytes);
+        self.metrics.log_usage(&usage);
         let frees = || self.low_mark() >= Lsn(usage.first.0 + self.config.wal.segment_bytes);
         let sweep = usage.end >= self.sweep_at.get() || (usage.shortage.is_some() && frees());
-        if sweep {
-            self.update_every_cursor();
-            self.sweep_at.set(Lsn(usage.end.0 + self.config.wal.segment_bytes));
-        }
+        let is_stored = self.store_progress(sweep);
+        self.tend_backlogs(is_stored);
+    }
+
+    /// Puts the progress of every lane that moved into the log, or of all. What
+    /// does not fit now is stored with a later call, and the answer is no; until
+    /// then a restart delivers again what was delivered meanwhile.
+    pub(crate) fn store_progress(&self, of_all: bool) -> bool {
         let changed = std::mem::take(&mut *self.changes.borrow_mut());
+        if of_all {
+            self.update_every_cursor();
+            self.sweep_at.set(Lsn(self.log.end().0 + self.config.wal.segment_bytes));
+        }
         let lanes = self.lanes.borrow();
         for lane in changed.iter().filter_map(|id| lanes.get(id)) {
             lane.seen();
-            self.log.update_cursor(lane.id.0, lane.cursor(self.fanned_out(), None));
+            self.update_cursors(lane);
             self.publish_gauges(lane);
         }
-        // What does not fit now is stored with a later call; until then a
-        // restart delivers again what was delivered meanwhile.
-        let moved = sweep || !changed.is_empty();
-        if moved && self.log.append_cursors(self.now_ms()).is_ok() {
+        let is_stored = self.log.append_cursors(self.now_ms(), self.config.wal.fsync).is_ok();
+        if is_stored {
             self.cursors_owed.set(false);
         }
+        is_stored
     }
 
-    /// Every event below is finished for every trigger.
-    fn low_mark(&self) -> Lsn {
-        let lanes = self.lanes.borrow();
-        lanes.values().filter_map(|lane| lane.oldest()).min().unwrap_or(self.fanned_out())
+    fn update_cursors(&self, lane: &Lane) {
+        self.log.update_cursor(lane.id.0, lane.cursor(self.fanned_out(), None));
+        lane.retire_moved();
+        match lane.moved_cursor(None) {
+            Some(cursor) => self.log.update_cursor_elsewhere(backlog::consumer(lane.id), cursor),
+            None => self.log.remove_cursor(backlog::consumer(lane.id)),
+        }
     }
 
     fn update_every_cursor(&self) {
         for lane in self.lanes.borrow().values() {
-            self.log.update_cursor(lane.id.0, lane.cursor(self.fanned_out(), None));
+            self.update_cursors(lane);
+        }
+    }
+
+    /// Every event below is finished for every trigger, or moved.
+    pub(crate) fn low_mark(&self) -> Lsn {
+        let lanes = self.lanes.borrow();
+        lanes.values().filter_map(|lane| lane.oldest()).min().unwrap_or(self.fanned_out())
+    }
+
+    /// Lets backlogs go of what their triggers have read, and judges each
+    /// against its quota.
+    fn tend_backlogs(&self, progress_is_stored: bool) {
+        let backlogs = self.backlogs.all();
+        if backlogs.is_empty() {
+            return;
+        }
+        if progress_is_stored {
+            self.release_backlogs(&backlogs);
+        }
+        let table = self.table();
+        let rows = table.brokers().filter_map(|route| {
+            let backlog = self.backlogs.get(route.broker.id)?;
+            let max_bytes = self.backlog_quota(route);
+            let (used_bytes, over_quota) = backlog.judge(max_bytes);
+            let (namespace, name) = (route.broker.namespace.clone(), route.broker.name.clone());
+            Some(BacklogRow { namespace, name, used_bytes, max_bytes, over_quota })
+        });
+        self.metrics.set_backlogs(rows.collect());
+        self.metrics.backlog_usage(self.backlogs.bytes(), self.backlogs.max_bytes());
+    }
+
+    fn release_backlogs(&self, backlogs: &[(Id, Rc<Backlog>)]) {
+        let mut low_of: HashMap<Id, Lsn> = HashMap::new();
+        for lane in self.lanes.borrow().values() {
+            if let Some(cursor) = lane.moved_cursor(None) {
+                let low = low_of.entry(lane.route().trigger.broker).or_insert(Lsn::MAX);
+                *low = cursor.low().min(*low);
+            }
+        }
+        let positions = (self.log.end(), self.log.durable_as(Fsync::Always));
+        for (broker, backlog) in backlogs {
+            let low = low_of.get(broker).copied().unwrap_or(backlog.end());
+            backlog.release(low, positions);
         }
     }
 
     fn publish_gauges(&self, lane: &Lane) {
-        let oldest = lane.oldest();
-        let lag_since_ms = oldest.and_then(|oldest| self.log.read(oldest)).map_or(0, |entry| entry.time_ms);
+        let (oldest, since_ms) = self.oldest_of(lane);
         lane.counters.set(Counter::InFlight, lane.in_flight() as u64);
         lane.counters.set(Counter::LagEvents, lane.outstanding() as u64);
-        lane.counters.set(Counter::LagSinceMs, lag_since_ms);
+        lane.counters.set(Counter::LagSinceMs, since_ms);
         let mut low_marks = self.low_marks.lock().unwrap_or_else(PoisonError::into_inner);
         low_marks.insert(lane.id, oldest.unwrap_or(self.fanned_out()).0);
+    }
+
+    /// The oldest event that a lane has not finished, and when it was accepted.
+    fn oldest_of(&self, lane: &Lane) -> (Option<Lsn>, u64) {
+        let moved = lane.moved_cursor(None).and_then(|cursor| {
+            let entry = self.backlogs.get(lane.route().trigger.broker)?.log.read(cursor.low())?;
+            MovedEvent::parse(&entry)
+        });
+        if let Some(event) = moved {
+            return (Some(event.source), event.time_ms);
+        }
+        let oldest = lane.oldest();
+        (oldest, oldest.and_then(|oldest| self.log.read(oldest)).map_or(0, |entry| entry.time_ms))
     }
 
     /// Ends the shard's work: answers what was begun, delivers nothing new,
@@ -108,7 +176,7 @@ impl Shard {
             net::sleep(DRAIN_POLL).await;
         };
         self.update_every_cursor();
-        if self.log.append_cursors(self.now_ms()).is_ok() {
+        if self.log.append_cursors(self.now_ms(), self.config.wal.fsync).is_ok() {
             self.log.all_committed(self.config.wal.fsync).await;
         }
         in_time

@@ -9,10 +9,11 @@ use std::{
 };
 
 use eagre_snapshot::ShardStats;
-use eagre_wal::{Backend, Log, OpenError, Options, Recovery};
+use eagre_wal::{Backend, Log, OpenError, Options, Retain};
 
 use crate::{
-    commit::CommitLog,
+    backlog::Backlogs,
+    commit::{self, CommitLog},
     config::Config,
     delivery::pool::Pool,
     driver::Driver,
@@ -20,6 +21,7 @@ use crate::{
     follow::Tables,
     graveyard::Graveyard,
     ingress::listener::{self, Acceptor, Census},
+    limits,
     mail::{Mail, Post},
     metrics::ShardMetrics,
     net,
@@ -60,6 +62,11 @@ pub(crate) enum Report {
     Failed { code: u8, text: String },
 }
 
+/// Beside a shard's log: the backlogs of its brokers.
+pub(crate) const BACKLOGS: &str = "backlog";
+/// Beside a shard's log: dead letters that no sink took.
+pub(crate) const DEAD_LETTERS: &str = "dead-letters";
+
 /// Where shard `index` keeps its log.
 pub(crate) fn log_directory(data: &Path, index: usize) -> PathBuf {
     data.join(format!("shard-{index}"))
@@ -74,10 +81,10 @@ pub(crate) fn start(setup: Setup) -> io::Result<()> {
 async fn run(setup: Setup) {
     let reports = setup.reports.clone();
     match open(&setup) {
-        Ok(log) => {
+        Ok((log, backlogs)) => {
             // The process that does not listen has ended for another reason.
             let _ = reports.send(Report::Opened);
-            serve(setup, log).await;
+            serve(setup, log, backlogs).await;
         }
         Err(error) => {
             let text = format!("shard {}: {error}", setup.index);
@@ -86,26 +93,12 @@ async fn run(setup: Setup) {
     }
 }
 
-fn open(setup: &Setup) -> Result<Log, OpenError> {
+fn open(setup: &Setup) -> Result<(Log, Backlogs), OpenError> {
     let directory = log_directory(&setup.data, setup.index);
     let (log, recovery) = Log::open(&directory, options(setup))?;
-    report_recovery(setup.index, &recovery);
-    Ok(log)
-}
-
-fn report_recovery(shard: usize, recovery: &Recovery) {
-    let Recovery { records, truncated, clamped, unknown_files } = recovery;
-    tracing::info!(shard, records, "log opened");
-    if let Some((from, to)) = truncated {
-        tracing::info!(shard, %from, %to, "a torn tail was cut off; nothing in it had been acknowledged");
-    }
-    for cursor in clamped {
-        let (trigger, from, to) = (cursor.consumer, cursor.from, cursor.to);
-        tracing::error!(shard, trigger, %from, %to, "a trigger's place was outside of the log and was moved to its edge");
-    }
-    for file in unknown_files {
-        tracing::warn!(shard, file, "not a file of the log; it is left alone");
-    }
+    commit::report_recovery(&directory, &recovery);
+    let backlogs = Backlogs::open(directory.join(BACKLOGS), backlog_options(setup))?;
+    Ok((log, backlogs))
 }
 
 fn options(setup: &Setup) -> Options {
@@ -123,7 +116,7 @@ fn options(setup: &Setup) -> Options {
     }
 }
 
-async fn serve(setup: Setup, log: Log) {
+async fn serve(setup: Setup, log: Log, backlogs: Backlogs) {
     let graveyard = graveyard(&setup);
     let Setup { index, driver, config, address, listener, metrics, stats, low_marks, .. } = setup;
     let pool = Pool::new(
@@ -133,11 +126,13 @@ async fn serve(setup: Setup, log: Log) {
         setup.resolver,
     );
     let log = CommitLog::new(log);
-    let parts = Parts { driver, config, address, metrics, stats, low_marks, log, graveyard, pool };
+    let parts = Parts { driver, config, address, metrics, stats, low_marks, log, backlogs, graveyard, pool };
     let shard = Rc::new(Shard::new(parts));
     net::spawn(flush(Rc::clone(&shard)));
     net::spawn(Rc::clone(&shard).run_timers());
     net::spawn(Rc::clone(&shard).run_housekeeping());
+    shard.backlogs.start();
+    net::spawn(Rc::clone(&shard).run_cleaning());
 
     let acceptor = Acceptor { listener, index, census: setup.census, post: setup.post.clone() };
     let mut acceptor = Some(acceptor);
@@ -168,13 +163,27 @@ async fn serve(setup: Setup, log: Log) {
     }
 }
 
+/// Files large enough for the largest event, and no larger than they must be:
+/// every broker that is behind has two of them.
+fn backlog_options(setup: &Setup) -> Options {
+    let config = &setup.config;
+    let overhead = limits::wal::record_overhead_bytes(config.ingress.head_bytes_max as u64);
+    let event_bytes_max = config.ingress.body_bytes_max as u64 + overhead;
+    let segment_bytes = (4 * event_bytes_max).next_power_of_two().max(limits::wal::BACKLOG_SEGMENT_BYTES);
+    // A record grows by sixteen bytes when it is moved.
+    let segment_bytes = segment_bytes.min(config.wal.segment_bytes + eagre_wal::SEGMENT_ALIGN_BYTES);
+    let max_bytes = config.wal.backlog_bytes_max / setup.shards as u64;
+    let max_bytes = max_bytes.max(eagre_wal::SEGMENTS_MIN * segment_bytes);
+    Options { segment_bytes, max_bytes, retain: Retain::default(), ..options(setup) }
+}
+
 /// Dead letters may take an eighth of what the log may: rare as they are, they
 /// wait for a person.
 fn graveyard(setup: &Setup) -> Graveyard {
     let options = options(setup);
     let max_bytes = (options.max_bytes / 8).max(options.segment_bytes * eagre_wal::SEGMENTS_MIN);
-    let directory = log_directory(&setup.data, setup.index).join("dead-letters");
-    Graveyard::new(directory, Options { max_bytes, ..options })
+    let directory = log_directory(&setup.data, setup.index).join(DEAD_LETTERS);
+    Graveyard::new(directory, Options { max_bytes, retain: Retain::default(), ..options })
 }
 
 async fn flush(shard: Rc<Shard>) {

@@ -56,6 +56,8 @@ mod envelope;
 mod commit;
 mod fanout;
 mod delivery;
+mod backlog;
+mod clean;
 mod graveyard;
 pub mod contents;
 

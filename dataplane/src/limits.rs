@@ -128,6 +128,9 @@ pub mod delivery {
     pub const RESPONSE_BODY_BYTES_MAX_RANGE: RangeInclusive<u64> = KIB..=32 * MIB;
     /// 1xx responses before the final one.
     pub const INTERIM_RESPONSES_MAX: usize = 8;
+    /// Records read in one go by a trigger that is behind: about 100 µs, which is what
+    /// others may wait.
+    pub const SCAN_RECORDS: usize = 512;
     /// Bytes kept of the body of a failed attempt; base64 makes of them the 1,024
     /// that `knativeerrordata` may have (contract 3.8).
     pub const ERROR_BODY_BYTES_MAX: usize = 768;
@@ -219,7 +222,7 @@ pub mod wal {
     pub const BACKLOG_SEGMENT_BYTES: u64 = 16 * MIB;
     /// Bytes that are moved at once: some milliseconds of work, and large enough that
     /// the sync behind it is a small part.
-    pub const MOVE_BYTES: usize = MIB as usize;
+    pub const MOVE_BYTES: u64 = MIB;
     /// Records that are looked at for it: about a millisecond.
     pub const MOVE_RECORDS: usize = 4096;
     /// The part of the log that is kept free for new events, by moving what is left in

@@ -18,7 +18,7 @@ mod text;
 
 pub use instrument::Dispatch;
 pub use render::{TriggerRow, render};
-pub use shard::{IgnoredReply, Refused, ShardMetrics};
+pub use shard::{BacklogRow, IgnoredReply, Refused, ShardMetrics};
 pub use text::CONTENT_TYPE;
 
 #[cfg(test)]

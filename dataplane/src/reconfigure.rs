@@ -11,11 +11,12 @@ use std::{
 };
 
 use eagre_snapshot::{Counters, Generation, Id};
-use eagre_wal::Cursor;
+use eagre_wal::{Cursor, Lsn};
 
 use crate::{
+    backlog,
     delivery::{
-        lane::{Lane, LaneLimits},
+        lane::{Lane, LaneLimits, Place, Progress},
         worker,
     },
     exit,
@@ -65,7 +66,8 @@ impl Shard {
     /// starts anew.
     fn forget_cursors(&self, table: &Table) {
         for consumer in self.log.consumers() {
-            if !table.triggers.contains_key(&Id(consumer)) {
+            let is_known = |id| table.triggers.contains_key(&Id(id));
+            if !is_known(consumer) && !is_known(backlog::consumer(Id(consumer))) {
                 self.log.remove_cursor(consumer);
                 self.cursors_owed.set(true);
             }
@@ -73,19 +75,13 @@ impl Shard {
     }
 
     fn open_lane(self: &Rc<Self>, id: Id, route: Arc<TriggerRoute>) {
-        let stored = self.log.cursor(id.0);
-        let cursor = stored.unwrap_or_else(|| {
-            let cursor = Cursor { read: self.log.end(), pending: Vec::new() };
-            self.log.update_cursor(id.0, cursor.clone());
-            self.cursors_owed.set(true);
-            cursor
-        });
+        let place = self.place(id, &route);
         let counters = self.counters(&route);
         let (namespace, name) = (&route.trigger.namespace, &route.trigger.name);
         let dispatch = self.metrics.trigger(namespace, name, route.broker_name());
         let lane = Rc::new(Lane::resume(
             route,
-            cursor,
+            place,
             self.lane_limits(),
             counters,
             dispatch,
@@ -96,6 +92,32 @@ impl Shard {
         }
         self.lanes.borrow_mut().insert(id, Rc::clone(&lane));
         worker::kick(self, &lane);
+    }
+
+    /// Where a trigger goes on: at the end of the log if it is new.
+    fn place(&self, id: Id, route: &TriggerRoute) -> Place {
+        let cursor = self.log.cursor(id.0).unwrap_or_else(|| {
+            let cursor = Cursor { read: self.log.end(), pending: Vec::new() };
+            self.log.update_cursor(id.0, cursor.clone());
+            self.cursors_owed.set(true);
+            cursor
+        });
+        let backlog = self.backlogs.get(route.trigger.broker);
+        let newcomer = || backlog.as_ref().and_then(|backlog| backlog.cursor(id));
+        let moved = self.log.cursor(backlog::consumer(id)).or_else(newcomer);
+        // What is below was moved, whether or not the cursor knew it at the end.
+        let moved_to = backlog.as_ref().map_or(Lsn::ZERO, |backlog| backlog.moved_to());
+        let mut unfinished: Vec<_> = cursor.pending.iter().map(|p| (p.lsn, Progress::of(p, None))).collect();
+        unfinished.retain(|(lsn, _)| *lsn >= moved_to);
+        for pending in moved.iter().flat_map(|cursor| &cursor.pending) {
+            let event = backlog.as_ref().and_then(|backlog| backlog.event(pending.lsn));
+            let Some(event) = event else {
+                tracing::error!(trigger = %id, at = %pending.lsn, "an event is not in its broker's backlog, stopping");
+                exit::now(exit::DAMAGE)
+            };
+            unfinished.push((event.source, Progress::of(pending, Some(pending.lsn))));
+        }
+        Place { read: cursor.read.max(moved_to), moved: moved.map(|cursor| cursor.read), unfinished }
     }
 
     fn counters(&self, route: &TriggerRoute) -> Counters {

@@ -20,6 +20,7 @@ use eagre_wal::{AppendError, Fsync, Lsn};
 use hashbrown::HashMap;
 
 use crate::{
+    backlog::Backlogs,
     clock,
     commit::CommitLog,
     config::Config,
@@ -52,6 +53,7 @@ pub(crate) struct Shard {
     pub(crate) scratch: RefCell<Scratch>,
     pub(crate) answers: Answers,
     pub(crate) log: CommitLog,
+    pub(crate) backlogs: Backlogs,
     pub(crate) graveyard: Graveyard,
     pub(crate) timers: Timers,
     pub(crate) pool: Pool,
@@ -80,6 +82,7 @@ pub(crate) struct Parts {
     pub(crate) stats: ShardStats,
     pub(crate) low_marks: LowMarks,
     pub(crate) log: CommitLog,
+    pub(crate) backlogs: Backlogs,
     pub(crate) graveyard: Graveyard,
     pub(crate) pool: Pool,
 }
@@ -87,7 +90,8 @@ pub(crate) struct Parts {
 impl Shard {
     /// A shard without routes.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { driver, config, address, metrics, stats, low_marks, log, graveyard, pool } = parts;
+        let Parts { driver, config, address, metrics, stats, low_marks, log, backlogs, graveyard, pool } =
+            parts;
         let durable = log.durable();
         Self {
             driver,
@@ -106,6 +110,7 @@ impl Shard {
             fanned_out: Cell::new(durable),
             sweep_at: Cell::new(log.end()),
             log,
+            backlogs,
             graveyard,
             timers: Timers::default(),
             pool,
@@ -132,6 +137,13 @@ impl Shard {
             Some(eagre_snapshot::Fsync::Interval { ms }) => Fsync::Interval(Duration::from_millis(ms)),
             Some(eagre_snapshot::Fsync::Never) => Fsync::Never,
         }
+    }
+
+    /// Bytes that the backlog of `broker` may hold on this shard.
+    pub(crate) fn backlog_quota(&self, broker: &BrokerRoute) -> u64 {
+        let wal = &self.config.wal;
+        let quota = broker.broker.settings.backlog_bytes_max.unwrap_or(wal.backlog_bytes_max_per_broker);
+        quota / self.config.runtime.shards as u64
     }
 
     /// Wall-clock milliseconds.
@@ -166,7 +178,7 @@ impl Shard {
     /// accepted now would be lost for them if the process ended.
     pub(crate) fn may_accept(&self) -> Result<(), AppendError> {
         if self.cursors_owed.get() {
-            self.log.append_cursors(self.now_ms())?;
+            self.log.append_cursors(self.now_ms(), self.config.wal.fsync)?;
             self.cursors_owed.set(false);
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use eagre_snapshot::{DirError, Id, Stats, StatsReader};
+use eagre_snapshot::{Broker, DirError, Id, Stats, StatsReader};
 
 use crate::{
     admin::{AdminState, BrokerRow},
@@ -68,13 +68,20 @@ impl AdminState for View {
 
     fn brokers(&self) -> Vec<BrokerRow> {
         let table = self.tables.local();
+        let backlogs: Vec<_> = self.metrics.iter().flat_map(|shard| shard.backlogs()).collect();
         let mut rows: Vec<_> = table
             .brokers()
-            .map(|route| BrokerRow {
-                namespace: route.broker.namespace.clone(),
-                name: route.broker.name.clone(),
-                path: format!("/{}/{}", route.broker.namespace, route.broker.name),
-                triggers: route.slots.len() as u64,
+            .map(|route| {
+                let Broker { namespace, name, .. } = &route.broker;
+                let of_this = || backlogs.iter().filter(|b| (&b.namespace, &b.name) == (namespace, name));
+                BrokerRow {
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    path: format!("/{namespace}/{name}"),
+                    triggers: route.slots.len() as u64,
+                    backlog_bytes: of_this().map(|backlog| backlog.used_bytes).sum(),
+                    over_quota: of_this().any(|backlog| backlog.over_quota),
+                }
             })
             .collect();
         rows.sort_by(|a, b| a.path.cmp(&b.path));

@@ -8,7 +8,8 @@ use support::{Absent, Client, Plane, Subscriber, answer, delivery, event, eventu
 
 #[test]
 fn a_full_log_answers_503_and_resumes_when_there_is_room() {
-    fill_and_drain("[wal]\nsegment_bytes = \"4MiB\"\nmax_bytes = \"16MiB\"\n", None);
+    let wal = "[wal]\nsegment_bytes = \"4MiB\"\nmax_bytes = \"16MiB\"\nbacklog_bytes_max = \"8MiB\"\n";
+    fill_and_drain(&format!("{wal}backlog_bytes_max_per_broker = \"1GiB\"\n"), None);
 }
 
 #[test]

@@ -46,6 +46,10 @@ pub struct BrokerRow {
     pub path: String,
     /// Number of its triggers.
     pub triggers: u64,
+    /// Bytes of events that only triggers which are far behind still need.
+    pub backlog_bytes: u64,
+    /// A shard has more of them than it may, and answers 429.
+    pub over_quota: bool,
 }
 
 /// An answer.

@@ -33,7 +33,8 @@ impl AdminState for Fake {
     }
     fn brokers(&self) -> Vec<BrokerRow> {
         let path = "/default/default".into();
-        vec![BrokerRow { namespace: "default".into(), name: "default".into(), path, triggers: 1 }]
+        let (namespace, name) = ("default".into(), "default".into());
+        vec![BrokerRow { namespace, name, path, triggers: 1, ..BrokerRow::default() }]
     }
     fn triggers(&self) -> Vec<TriggerRow> {
         vec![TriggerRow { name: "display".into(), cursor: vec![4096], delivered: 7, ..TriggerRow::default() }]

@@ -122,13 +122,13 @@ impl Judge<'_> {
             self.mistake(key, message);
         }
         let retain = Retain {
-            age: file.retain_age.as_ref().map(|_| {
-                self.time("wal.retain_age", &file.retain_age, Duration::ZERO, RETAIN_AGE_RANGE)
-            }),
-            bytes: file
-                .retain_bytes
+            age: file
+                .retain_age
                 .as_ref()
-                .map(|_| self.bytes("wal.retain_bytes", &file.retain_bytes, 0, MAX_BYTES_RANGE) / shards as u64),
+                .map(|_| self.time("wal.retain_age", &file.retain_age, Duration::ZERO, RETAIN_AGE_RANGE)),
+            bytes: file.retain_bytes.as_ref().map(|_| {
+                self.bytes("wal.retain_bytes", &file.retain_bytes, 0, MAX_BYTES_RANGE) / shards as u64
+            }),
         };
         let backlog_bytes_max =
             self.bytes("wal.backlog_bytes_max", &file.backlog_bytes_max, max_bytes, BACKLOG_BYTES_RANGE);

@@ -5,14 +5,17 @@
 //!             ▲         │ ▲
 //!             │         ▼ │ (due)
 //!     log (catch-up)   waiting
+//!             ▲
+//!     backlog (first)
 //! ```
 //! A lane that keeps up is fed positions as they become durable. When its queue
 //! is full it remembers where it fell behind and reads the log from there at
 //! its own pace, so that memory is bounded whatever the backlog and a stuck
-//! subscriber slows nobody else.
+//! subscriber slows nobody else. What it has left in segments that have to go is
+//! moved to its broker's backlog, and comes before the rest of the log.
 //!
 //! Owns the positions that are handed out and not finished; what is in the log
-//! is never copied.
+//! is never copied to memory.
 
 use std::{
     cell::{Cell, RefCell},
@@ -25,8 +28,10 @@ use eagre_snapshot::{Counter, Counters, Id};
 use eagre_wal::{Cursor, Lsn, Pending};
 use hashbrown::HashMap;
 
-use super::deadletter::Failure;
-use crate::{commit::CommitLog, envelope::Envelope, metrics::Dispatch, table::TriggerRoute};
+use super::{deadletter::Failure, moved::Moved};
+use crate::{
+    backlog::Backlogs, commit::CommitLog, envelope::Envelope, metrics::Dispatch, table::TriggerRoute,
+};
 
 /// Bounds of one lane.
 #[derive(Clone, Copy)]
@@ -41,6 +46,7 @@ pub(crate) struct LaneLimits {
 
 /// An event to deliver.
 pub(crate) struct Job {
+    /// Its identity: where it was stored first, in the shard's log.
     pub(crate) lsn: Lsn,
     /// Attempts that failed in the present stage.
     pub(crate) failed: u16,
@@ -65,6 +71,8 @@ pub(crate) struct Lane {
     due: RefCell<VecDeque<Job>>,
     /// Everything from here on is still to be read from the log.
     behind: Cell<Option<Lsn>>,
+    /// What was moved to the backlog.
+    moved: RefCell<Option<Moved>>,
     unfinished: RefCell<HashMap<Lsn, Progress>>,
     workers: Cell<usize>,
     scanning: Cell<bool>,
@@ -76,10 +84,30 @@ pub(crate) struct Lane {
     closed: Cell<bool>,
 }
 
+/// How far an event is that was handed out.
 #[derive(Clone, Copy, Default)]
-struct Progress {
-    attempts: u16,
-    due_ms: u64,
+pub(crate) struct Progress {
+    pub(crate) attempts: u16,
+    pub(crate) due_ms: u64,
+    /// Where it lies in the backlog, if it was moved there.
+    pub(crate) moved_to: Option<Lsn>,
+}
+
+impl Progress {
+    /// As a cursor tells it, of an event that lies at `moved_to` in the backlog.
+    pub(crate) fn of(pending: &Pending, moved_to: Option<Lsn>) -> Self {
+        Self { attempts: pending.attempts, due_ms: pending.due_ms, moved_to }
+    }
+}
+
+/// Where a lane goes on.
+pub(crate) struct Place {
+    /// In the shard's log.
+    pub(crate) read: Lsn,
+    /// In the backlog, if it has anything there.
+    pub(crate) moved: Option<Lsn>,
+    /// What was handed out and is not finished.
+    pub(crate) unfinished: Vec<(Lsn, Progress)>,
 }
 
 /// What a lane has for a worker.
@@ -93,20 +121,15 @@ pub(crate) enum Next {
 }
 
 impl Lane {
-    /// A lane that goes on where `cursor` says.
+    /// A lane that goes on at `place`.
     pub(crate) fn resume(
         route: Arc<TriggerRoute>,
-        cursor: Cursor,
+        place: Place,
         limits: LaneLimits,
         counters: Counters,
         dispatch: Arc<Dispatch>,
         changes: Changes,
     ) -> Self {
-        let unfinished = cursor
-            .pending
-            .iter()
-            .map(|p| (p.lsn, Progress { attempts: p.attempts, due_ms: p.due_ms }))
-            .collect();
         let lane = Self {
             id: route.trigger.id,
             counters,
@@ -115,8 +138,9 @@ impl Lane {
             limits,
             queue: RefCell::default(),
             due: RefCell::default(),
-            behind: Cell::new(Some(cursor.read)),
-            unfinished: RefCell::new(unfinished),
+            behind: Cell::new(Some(place.read)),
+            moved: RefCell::new(place.moved.map(Moved::resume)),
+            unfinished: RefCell::new(place.unfinished.into_iter().collect()),
             workers: Cell::new(0),
             scanning: Cell::new(false),
             changed: Cell::new(false),
@@ -144,6 +168,7 @@ impl Lane {
         self.queue.borrow_mut().clear();
         self.due.borrow_mut().clear();
         self.behind.set(None);
+        *self.moved.borrow_mut() = None;
     }
 
     /// The trigger is gone.
@@ -222,33 +247,55 @@ impl Lane {
         self.scanning.set(false);
     }
 
-    /// The next event: retries first, then the queue, then the log.
-    pub(crate) fn next(&self, log: &CommitLog) -> Next {
+    /// The next event: retries first, then what was moved to the backlog, then
+    /// the queue, then the log.
+    pub(crate) fn next(&self, log: &CommitLog, backlogs: &Backlogs) -> Next {
         if let Some(job) = self.due.borrow_mut().pop_front() {
             return Next::Job(job);
         }
         if self.unfinished.borrow().len() >= self.limits.pending_max {
             return Next::Idle;
         }
+        match self.next_moved(backlogs) {
+            Next::Idle => {}
+            found => return found,
+        }
         if self.queue.borrow().is_empty() && self.behind.get().is_some() {
             self.catch_up(log);
         }
         match self.queue.borrow_mut().pop_front() {
-            Some(lsn) => {
-                self.unfinished.borrow_mut().insert(lsn, Progress::default());
-                self.touch();
-                Next::Job(Job { lsn, failed: 0, failure: None })
-            }
+            Some(lsn) => Next::Job(self.hand_out(lsn, None)),
             None if self.behind.get().is_some() => Next::Later,
             None => Next::Idle,
         }
+    }
+
+    fn next_moved(&self, backlogs: &Backlogs) -> Next {
+        let mut moved = self.moved.borrow_mut();
+        let Some(moved) = moved.as_mut().filter(|moved| !moved.is_read()) else { return Next::Idle };
+        let Some(backlog) = backlogs.get(self.route.borrow().trigger.broker) else { return Next::Idle };
+        let unfinished = |source| self.unfinished.borrow().contains_key(&source);
+        match moved.next(&backlog, self.id, self.limits.queue_max, unfinished) {
+            Some((source, at)) => Next::Job(self.hand_out(source, Some(at))),
+            None if moved.is_read() => Next::Idle,
+            None => {
+                self.touch();
+                Next::Later
+            }
+        }
+    }
+
+    fn hand_out(&self, lsn: Lsn, moved_to: Option<Lsn>) -> Job {
+        self.unfinished.borrow_mut().insert(lsn, Progress { moved_to, ..Progress::default() });
+        self.touch();
+        Job { lsn, failed: 0, failure: None }
     }
 
     /// Reads a stretch of the log into the queue.
     fn catch_up(&self, log: &CommitLog) {
         let Some(mut at) = self.behind.get() else { return };
         let mut queue = self.queue.borrow_mut();
-        for _ in 0..SCAN_RECORDS {
+        for _ in 0..crate::limits::delivery::SCAN_RECORDS {
             if queue.len() == self.limits.queue_max {
                 self.behind.set(Some(at));
                 return;
@@ -272,7 +319,7 @@ impl Lane {
     /// An attempt failed and another follows at `due_ms`.
     pub(crate) fn waits(&self, job: &Job, due_ms: u64) {
         if let Some(progress) = self.unfinished.borrow_mut().get_mut(&job.lsn) {
-            *progress = Progress { attempts: job.failed, due_ms };
+            *progress = Progress { attempts: job.failed, due_ms, ..*progress };
         }
         self.touch();
     }
@@ -294,23 +341,100 @@ impl Lane {
         self.changed.set(false);
     }
 
-    /// Where the lane stands, without the event `finished` if one is given.
-    /// Everything below `fanned_out` was offered to the lane.
-    pub(crate) fn cursor(&self, fanned_out: Lsn, finished: Option<Lsn>) -> Cursor {
+    /// Where an unfinished event lies in the backlog, if it was moved there.
+    pub(crate) fn moved_to(&self, lsn: Lsn) -> Option<Lsn> {
+        self.unfinished.borrow().get(&lsn)?.moved_to
+    }
+
+    /// The first position in the shard's log that was not handed out. Everything
+    /// below `fanned_out` was offered to the lane.
+    fn unread(&self, fanned_out: Lsn) -> Lsn {
         let queued = self.queue.borrow().front().copied();
-        let read = queued.or(self.behind.get()).unwrap_or(fanned_out);
-        let pending = self
-            .unfinished
-            .borrow()
-            .iter()
-            .filter(|(lsn, _)| Some(**lsn) != finished)
-            .map(|(lsn, progress)| Pending {
-                lsn: *lsn,
-                attempts: progress.attempts,
-                due_ms: progress.due_ms,
-            })
-            .collect();
-        Cursor { read, pending }
+        queued.or(self.behind.get()).unwrap_or(fanned_out)
+    }
+
+    /// Where the lane stands in the shard's log, without the event `finished` if
+    /// one is given.
+    pub(crate) fn cursor(&self, fanned_out: Lsn, finished: Option<Lsn>) -> Cursor {
+        let pending = |lsn: Lsn, progress: &Progress| progress.moved_to.is_none().then_some(lsn);
+        Cursor { read: self.unread(fanned_out), pending: self.pending(finished, pending) }
+    }
+
+    /// Where it stands in the backlog, if it has anything there.
+    pub(crate) fn moved_cursor(&self, finished: Option<Lsn>) -> Option<Cursor> {
+        let read = self.moved.borrow().as_ref()?.unread();
+        Some(Cursor { read, pending: self.pending(finished, |_, progress| progress.moved_to) })
+    }
+
+    /// What is unfinished of those events that `position` has a place for.
+    fn pending(
+        &self,
+        finished: Option<Lsn>,
+        position: impl Fn(Lsn, &Progress) -> Option<Lsn>,
+    ) -> Vec<Pending> {
+        let unfinished = self.unfinished.borrow();
+        let others = unfinished.iter().filter(|(lsn, _)| Some(**lsn) != finished);
+        let pending = others.filter_map(|(lsn, progress)| {
+            let Progress { attempts, due_ms, .. } = *progress;
+            Some(Pending { lsn: position(*lsn, progress)?, attempts, due_ms })
+        });
+        pending.collect()
+    }
+
+    /// The lane still needs the event, and from the shard's log.
+    pub(crate) fn needs(&self, lsn: Lsn, fanned_out: Lsn) -> bool {
+        let unfinished = || self.unfinished.borrow().get(&lsn).is_some_and(|p| p.moved_to.is_none());
+        !self.is_closed() && (lsn >= self.unread(fanned_out) || unfinished())
+    }
+
+    /// Events of this lane are on their way to the end of its broker's backlog.
+    /// True if it had none there before.
+    pub(crate) fn expect_moved(&self, backlog_end: Lsn) -> bool {
+        let mut moved = self.moved.borrow_mut();
+        let is_newcomer = moved.is_none();
+        moved.get_or_insert_with(|| Moved::begin(backlog_end)).expect(backlog_end);
+        is_newcomer
+    }
+
+    /// They do not arrive.
+    pub(crate) fn nothing_moved(&self) {
+        if let Some(moved) = &mut *self.moved.borrow_mut() {
+            moved.arrive(None);
+        }
+    }
+
+    /// They have arrived: each source with its place.
+    pub(crate) fn moved(&self, events: &[(Lsn, Lsn)], fanned_out: Lsn) {
+        let unread = self.unread(fanned_out);
+        if let Some(moved) = &mut *self.moved.borrow_mut() {
+            moved.arrive(Some(unread));
+        }
+        let mut unfinished = self.unfinished.borrow_mut();
+        for (source, at) in events {
+            if let Some(progress) = unfinished.get_mut(source) {
+                progress.moved_to = Some(*at);
+            }
+        }
+    }
+
+    /// Nothing in the shard's log below `end` is needed by this lane any more.
+    pub(crate) fn leave(&self, end: Lsn) {
+        let mut queue = self.queue.borrow_mut();
+        let left = queue.partition_point(|lsn| *lsn < end);
+        let was_behind = self.behind.get();
+        if left > 0 || was_behind.is_some_and(|behind| behind < end) {
+            queue.drain(..left);
+            self.behind.set(was_behind.map(|behind| behind.max(end)));
+            self.touch();
+        }
+    }
+
+    /// Forgets the backlog once everything that was there is finished.
+    pub(crate) fn retire_moved(&self) {
+        let is_read = self.moved.borrow().as_ref().is_some_and(Moved::is_empty);
+        if is_read && self.unfinished.borrow().values().all(|progress| progress.moved_to.is_none()) {
+            *self.moved.borrow_mut() = None;
+        }
     }
 
     /// Requests in flight.
@@ -323,13 +447,12 @@ impl Lane {
         self.queue.borrow().len() + self.unfinished.borrow().len()
     }
 
-    /// The oldest position that is not finished, if any.
+    /// The oldest position in the shard's log that the lane needs, if any.
     pub(crate) fn oldest(&self) -> Option<Lsn> {
-        let unfinished = self.unfinished.borrow().keys().min().copied();
+        let unfinished = self.unfinished.borrow();
+        let unfinished = unfinished.iter().filter(|(_, progress)| progress.moved_to.is_none());
+        let unfinished = unfinished.map(|(lsn, _)| *lsn).min();
         let queued = self.queue.borrow().front().copied().or(self.behind.get());
         unfinished.into_iter().chain(queued).min()
     }
 }
-
-/// Records read in one go: about 100 µs, which is what other lanes may wait.
-const SCAN_RECORDS: usize = 512;

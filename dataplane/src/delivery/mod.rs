@@ -5,6 +5,7 @@
 //! waits for another lane.
 
 pub(crate) mod lane;
+pub(crate) mod moved;
 pub(crate) mod worker;
 pub(crate) mod request;
 pub(crate) mod pool;

@@ -10,7 +10,7 @@ use eagre_event::Ttl;
 use eagre_wal::{AppendError, Lsn};
 
 use super::{exchange::Response, lane::Lane, pool::Connection};
-use crate::{commit::Stored, intake::Origin, shard::Shard, table::TriggerRoute};
+use crate::{backlog, commit::Stored, intake::Origin, shard::Shard, table::TriggerRoute};
 
 /// Why a reply was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +68,10 @@ pub(crate) fn append(
         .ok_or_else(|| Refused::Malformed("its head does not parse".into()))?
         .map_err(|error| Refused::Malformed(error.to_string()))?;
     scratch.draft.stamp(SystemTime::now(), Ttl::FromParent(parent_ttl)).map_err(|_| Refused::TtlExhausted)?;
-    let cursor = lane.cursor(shard.fanned_out(), Some(lsn));
-    scratch
-        .store(&shard.log, broker, shard.fsync(broker), body, Some(Origin { consumer: lane.id.0, cursor }))
-        .map_err(Refused::NotStored)
+    let moved = lane.moved_to(lsn).and_then(|_| lane.moved_cursor(Some(lsn)));
+    let origin = match moved {
+        Some(cursor) => Origin { consumer: backlog::consumer(lane.id), cursor },
+        None => Origin { consumer: lane.id.0, cursor: lane.cursor(shard.fanned_out(), Some(lsn)) },
+    };
+    scratch.store(&shard.log, broker, shard.fsync(broker), body, Some(origin)).map_err(Refused::NotStored)
 }

@@ -27,7 +27,7 @@ use crate::{envelope::Envelope, exit, metrics::IgnoredReply, net, shard::Shard, 
 /// allows.
 pub(crate) fn kick(shard: &Rc<Shard>, lane: &Rc<Lane>) {
     while !shard.is_draining() && lane.admit_worker() {
-        match lane.next(&shard.log) {
+        match lane.next(&shard.log, &shard.backlogs) {
             Next::Job(job) => net::spawn(work(Rc::clone(shard), Rc::clone(lane), job)),
             nothing => {
                 lane.worker_ended();
@@ -43,7 +43,7 @@ async fn work(shard: Rc<Shard>, lane: Rc<Lane>, mut job: Job) {
         if shard.is_draining() {
             break;
         }
-        match lane.next(&shard.log) {
+        match lane.next(&shard.log, &shard.backlogs) {
             Next::Job(next) => job = next,
             nothing => {
                 pause(&shard, &lane, &nothing);
@@ -75,14 +75,14 @@ enum Attempt {
 }
 
 async fn deliver(shard: &Rc<Shard>, lane: &Rc<Lane>, mut job: Job) {
-    let Some(entry) = shard.log.read(job.lsn).filter(|entry| entry.lsn == job.lsn) else {
+    let route = lane.route();
+    let Some(body) = shard.stored_event(&route, &job, lane.moved_to(job.lsn)) else {
         tracing::error!(lsn = %job.lsn, "an event that was still to be delivered is not in the log");
         return lane.finish(job.lsn);
     };
-    let record = event_of(&entry.body, job.lsn);
-    let route = lane.route();
+    let record = event_of(&body, job.lsn);
     loop {
-        let attempt = attempt(shard, lane, &route, &job, &record, &entry.body).await;
+        let attempt = attempt(shard, lane, &route, &job, &record, &body).await;
         let (failure, transient, retry_after) = match attempt {
             Attempt::Delivered => return finish(lane, &job),
             Attempt::Failed { failure, transient, retry_after } => (failure, transient, retry_after),
@@ -107,9 +107,23 @@ async fn deliver(shard: &Rc<Shard>, lane: &Rc<Lane>, mut job: Job) {
         let gives_up = job.failure.is_some() || route.trigger.dead_letter.is_none();
         let failure = job.failure.take().unwrap_or_else(|| Box::new(failure));
         if gives_up {
-            return keep(shard, lane, &route, job, *failure, &entry.body).await;
+            return keep(shard, lane, &route, job, *failure, &body).await;
         }
         job = Job { lsn: job.lsn, failed: 0, failure: Some(failure) };
+    }
+}
+
+impl Shard {
+    /// The log record of an event, from the shard's log or from where it was
+    /// moved to.
+    fn stored_event(&self, route: &TriggerRoute, job: &Job, moved_to: Option<Lsn>) -> Option<Bytes> {
+        match moved_to {
+            None => Some(self.log.read(job.lsn).filter(|entry| entry.lsn == job.lsn)?.body),
+            Some(at) => {
+                let event = self.backlogs.get(route.trigger.broker)?.event(at)?;
+                (event.source == job.lsn).then_some(event.body)
+            }
+        }
     }
 }
 

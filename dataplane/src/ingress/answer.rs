@@ -28,6 +28,11 @@ pub(crate) enum Reason {
     TtlExhausted,
     #[error("the log has no room: {0}")]
     Full(String),
+    #[error(
+        "triggers of this broker are too far behind: what they still need fills its backlog; see \
+         /v1/triggers on the admin port for which, mend their subscribers or raise eagre.backlog.max-bytes"
+    )]
+    OverQuota,
     #[error("this broker is stopping")]
     Draining,
     #[error("the request did not arrive in time")]
@@ -45,6 +50,7 @@ impl Reason {
             Self::Method => 405,
             Self::Deadline => 408,
             Self::TooLarge { .. } => 413,
+            Self::OverQuota => 429,
             Self::Full(_) | Self::Draining => 503,
             Self::BadEvent { status, .. } | Self::Http { status, .. } => *status,
         }
@@ -59,6 +65,7 @@ impl Reason {
             Self::BadEvent { .. } => Refused::InvalidEvent,
             Self::TtlExhausted => Refused::TtlExhausted,
             Self::Full(_) => Refused::Full,
+            Self::OverQuota => Refused::OverQuota,
             Self::Draining => Refused::Draining,
             Self::ProbeWithoutHash | Self::Deadline | Self::Http { .. } => Refused::Http,
         }
@@ -66,7 +73,7 @@ impl Reason {
 
     const fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Full(_) => Some(crate::limits::ingress::RETRY_AFTER_FULL_SECONDS),
+            Self::Full(_) | Self::OverQuota => Some(crate::limits::ingress::RETRY_AFTER_FULL_SECONDS),
             Self::Draining => Some(crate::limits::ingress::RETRY_AFTER_DRAINING_SECONDS),
             _ => None,
         }

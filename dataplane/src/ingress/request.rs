@@ -126,7 +126,7 @@ fn accept(shard: &Rc<Shard>, path: &str, head: &RequestHead<'_, '_>, body: &[u8]
     let table = shard.table();
     let broker = broker(&table, path)?;
     stamp(&mut scratch.draft)?;
-    shard.may_accept().map_err(full)?;
+    has_room(shard, broker)?;
     let last = scratch.store(&shard.log, broker, shard.fsync(broker), body, None).map_err(full)?;
     Ok(Outcome::Stored { last, broker: broker.broker.id, events: 1, body_bytes: body.len() as u64 })
 }
@@ -151,7 +151,7 @@ fn accept_batch<'h>(
     scratch.draft = draft;
     decoded.map_err(bad_batch)?;
     let broker = broker(&table, path)?;
-    shard.may_accept().map_err(full)?;
+    has_room(shard, broker)?;
     let parts: Vec<[&[u8]; 1]> = records.iter().map(|record| [record.as_slice()]).collect();
     let group: Vec<(Kind, &[&[u8]])> = parts.iter().map(|parts| (EVENT, &parts[..])).collect();
     let last = shard.log.append_group(shard.now_ms(), shard.fsync(broker), &group).map_err(full)?;
@@ -165,6 +165,15 @@ fn broker<'t>(table: &'t Table, path: &str) -> Result<&'t BrokerRoute, Reason> {
 
 fn stamp(draft: &mut Draft) -> Result<(), Reason> {
     draft.stamp(SystemTime::now(), Ttl::FromEvent { max: TTL_MAX }).map_err(|_| Reason::TtlExhausted)
+}
+
+/// Replies are not asked: to refuse them would keep those triggers behind that
+/// have to catch up.
+fn has_room(shard: &Shard, broker: &BrokerRoute) -> Result<(), Reason> {
+    if shard.backlogs.is_over_quota(broker.broker.id) {
+        return Err(Reason::OverQuota);
+    }
+    shard.may_accept().map_err(full)
 }
 
 /// Of the reasons against a record only its size is the producer's.

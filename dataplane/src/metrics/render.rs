@@ -55,6 +55,7 @@ pub fn render(shards: &[Arc<ShardMetrics>], triggers: &[TriggerRow], out: &mut S
     requests(&mut text, shards);
     ingress(&mut text, shards);
     log(&mut text, shards);
+    broker_backlogs(&mut text, shards);
     trigger_rows(&mut text, triggers);
     text.family("eagre_build_info", "gauge", "Always 1; the labels say what runs.");
     text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -188,9 +189,41 @@ fn log(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>]) {
     each("eagre_log_flushed_bytes_total", "counter", "Bytes made durable.", |m| m.flush_bytes.get());
     each("eagre_log_used_bytes", "gauge", "Bytes of disk the log takes.", |m| m.log_used_bytes.get());
     each("eagre_log_max_bytes", "gauge", "Bytes of disk the log may take.", |m| m.log_max_bytes.get());
+    each("eagre_log_retained_bytes", "gauge", "Of them, bytes kept for readers of the past.", |m| {
+        m.log_retained_bytes.get()
+    });
+    each("eagre_backlog_used_bytes", "gauge", "Bytes of disk the backlogs take.", |m| {
+        m.backlog_used_bytes.get()
+    });
+    each("eagre_backlog_max_bytes", "gauge", "Bytes of disk the backlogs may take.", |m| {
+        m.backlog_max_bytes.get()
+    });
+    each("eagre_backlog_moved_events_total", "counter", "Events moved from the log to a backlog.", |m| {
+        m.moved_events.get()
+    });
+    each("eagre_backlog_moved_bytes_total", "counter", "Their bytes.", |m| m.moved_bytes.get());
     each("eagre_snapshot_generation", "gauge", "Generation of the configuration in force.", |m| {
         m.generation.get()
     });
+}
+
+fn broker_backlogs(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>]) {
+    let mut sums: BTreeMap<(String, String), [u64; 2]> = BTreeMap::new();
+    for row in shards.iter().flat_map(|shard| shard.backlogs()) {
+        let [used, max] = sums.entry((row.namespace, row.name)).or_default();
+        *used += row.used_bytes;
+        *max = max.saturating_add(row.max_bytes);
+    }
+    let families = [
+        ("eagre_broker_backlog_used_bytes", "Bytes of events that only triggers far behind still need."),
+        ("eagre_broker_backlog_max_bytes", "Beyond it on one shard, the broker answers 429 there."),
+    ];
+    for (i, (name, help)) in families.into_iter().enumerate() {
+        text.family(name, "gauge", help);
+        for ((namespace, broker), values) in &sums {
+            text.sample(&[("kn_broker_name", broker), ("kn_broker_namespace", namespace)], values[i]);
+        }
+    }
 }
 
 fn by_shard(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>], value: fn(&ShardMetrics) -> u64) {

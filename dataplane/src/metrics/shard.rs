@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use eagre_wal::Usage;
+
 use super::instrument::{Counter, Dispatch, FLUSH_NS, FLUSH_RECORDS, Gauge, Histogram};
 
 /// What one shard counts. Its own thread writes, anyone reads. Aligned so that no two
@@ -26,9 +28,30 @@ pub struct ShardMetrics {
     pub(super) flush_bytes: Counter,
     pub(super) log_used_bytes: Gauge,
     pub(super) log_max_bytes: Gauge,
+    pub(super) log_retained_bytes: Gauge,
+    pub(super) backlog_used_bytes: Gauge,
+    pub(super) backlog_max_bytes: Gauge,
+    pub(super) moved_events: Counter,
+    pub(super) moved_bytes: Counter,
+    backlogs: Mutex<Vec<BacklogRow>>,
     pub(super) generation: Gauge,
     pub(super) brokers: Series,
     pub(super) triggers: Series,
+}
+
+/// The backlog of one broker on one shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BacklogRow {
+    /// Namespace of the broker.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Bytes of events that its triggers still need.
+    pub used_bytes: u64,
+    /// Bytes they may have.
+    pub max_bytes: u64,
+    /// It has more, and the broker answers 429.
+    pub over_quota: bool,
 }
 
 /// Why a request was not accepted.
@@ -49,12 +72,14 @@ pub enum Refused {
     TtlExhausted,
     /// The log has no room (503).
     Full,
+    /// The broker's backlog is over its quota (429).
+    OverQuota,
     /// The process is about to stop (503).
     Draining,
 }
 
 impl Refused {
-    pub(super) const ALL: [(Refused, &'static str); 8] = [
+    pub(super) const ALL: [(Refused, &'static str); 9] = [
         (Refused::Http, "http"),
         (Refused::Method, "method"),
         (Refused::UnknownBroker, "unknown_broker"),
@@ -62,6 +87,7 @@ impl Refused {
         (Refused::TooLarge, "too_large"),
         (Refused::TtlExhausted, "ttl_exhausted"),
         (Refused::Full, "full"),
+        (Refused::OverQuota, "over_quota"),
         (Refused::Draining, "draining"),
     ];
 }
@@ -106,6 +132,12 @@ impl Default for ShardMetrics {
             flush_bytes: Counter::default(),
             log_used_bytes: Gauge::default(),
             log_max_bytes: Gauge::default(),
+            log_retained_bytes: Gauge::default(),
+            backlog_used_bytes: Gauge::default(),
+            backlog_max_bytes: Gauge::default(),
+            moved_events: Counter::default(),
+            moved_bytes: Counter::default(),
+            backlogs: Mutex::default(),
             generation: Gauge::default(),
             brokers: Series::default(),
             triggers: Series::default(),
@@ -164,10 +196,33 @@ impl ShardMetrics {
         self.flush_bytes.add(bytes);
     }
 
-    /// The log takes `used_bytes` of the `max_bytes` it may.
-    pub fn log_usage(&self, used_bytes: u64, max_bytes: u64) {
-        self.log_used_bytes.set(used_bytes);
-        self.log_max_bytes.set(max_bytes);
+    /// What the log takes of the disk.
+    pub fn log_usage(&self, usage: &Usage) {
+        self.log_used_bytes.set(usage.bytes);
+        self.log_max_bytes.set(usage.max_bytes);
+        self.log_retained_bytes.set(usage.retained_bytes);
+    }
+
+    /// The backlogs take `used_bytes` of the `max_bytes` they may.
+    pub fn backlog_usage(&self, used_bytes: u64, max_bytes: u64) {
+        self.backlog_used_bytes.set(used_bytes);
+        self.backlog_max_bytes.set(max_bytes);
+    }
+
+    /// The backlog of each broker that has one.
+    pub fn set_backlogs(&self, rows: Vec<BacklogRow>) {
+        *self.backlogs.lock().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+
+    /// What [`set_backlogs`](Self::set_backlogs) said last.
+    pub fn backlogs(&self) -> Vec<BacklogRow> {
+        self.backlogs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Events were moved from the log to a backlog.
+    pub fn moved(&self, events: u64, bytes: u64) {
+        self.moved_events.add(events);
+        self.moved_bytes.add(bytes);
     }
 
     /// The shard works by snapshot `generation`.
