@@ -2,9 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use eagre_wal::Since;
+
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 
-use crate::help;
+use crate::{help, wal};
 
 /// A drop-in broker for Knative Eventing: durable, fast, and on a laptop one command
 #[derive(Debug, Parser)]
@@ -27,6 +29,9 @@ pub enum Command {
     /// Try filters of triggers on an event, without a broker
     #[command(subcommand, after_help = help::FILTER, arg_required_else_help = true)]
     Filter(FilterCommand),
+    /// Look into the logs of a data directory, check them, and save what can be saved
+    #[command(subcommand, after_help = help::WAL, arg_required_else_help = true)]
+    Wal(WalCommand),
     /// Print a completion script for a shell
     #[command(after_help = help::COMPLETION)]
     Completion {
@@ -143,6 +148,72 @@ pub struct FilterExplainArgs {
     /// The event as structured JSON (application/cloudevents+json); - reads standard input
     #[arg(long, value_name = "FILE|-")]
     pub event: PathBuf,
+
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `eagre wal`.
+#[derive(Debug, Subcommand)]
+pub enum WalCommand {
+    /// Show what the logs consist of, or their records; changes nothing
+    #[command(after_help = help::WAL_INSPECT)]
+    Inspect(WalInspectArgs),
+    /// Read every byte of the logs and name all that is damaged; changes nothing
+    #[command(after_help = help::WAL_VERIFY)]
+    Verify(WalVerifyArgs),
+    /// Write what is whole of damaged logs to a new directory; leaves the old one as it is
+    #[command(after_help = help::WAL_SALVAGE)]
+    Salvage(WalSalvageArgs),
+}
+
+/// `eagre wal inspect`.
+#[derive(Debug, Args)]
+pub struct WalInspectArgs {
+    /// A data directory, or the directory of one log
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// Show the records instead
+    #[arg(long)]
+    pub records: bool,
+
+    /// Begin at a position, or at a time like 2026-11-21T15:00:00Z
+    #[arg(long, value_name = "LSN|TIME", value_parser = wal::since, requires = "records")]
+    pub from: Option<Since>,
+
+    /// Show at most N records
+    #[arg(long, value_name = "N", requires = "records")]
+    pub limit: Option<usize>,
+
+    /// Form of the output; json is one document, or one object a line with --records
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `eagre wal verify`.
+#[derive(Debug, Args)]
+pub struct WalVerifyArgs {
+    /// A data directory, or the directory of one log
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `eagre wal salvage`.
+#[derive(Debug, Args)]
+pub struct WalSalvageArgs {
+    /// A data directory, or the directory of one log; no process may have it
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// Where to write; made, and must not hold anything
+    #[arg(long, value_name = "NEWDIR")]
+    pub to: PathBuf,
 
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t = Output::Text)]

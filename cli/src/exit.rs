@@ -8,9 +8,9 @@ pub const OK: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The command line is wrong (`EX_USAGE`).
 pub const USAGE: u8 = 64;
-/// What should be an event or an expression is none (`EX_DATAERR`).
+/// What should be an event or an expression is none; a log is damaged (`EX_DATAERR`).
 pub const DATA: u8 = 65;
-/// The event cannot be read (`EX_NOINPUT`).
+/// The event cannot be read; no log is there (`EX_NOINPUT`).
 pub const NO_INPUT: u8 = 66;
 /// A broken invariant, or a plane that keeps dying (`EX_SOFTWARE`).
 pub const SOFTWARE: u8 = 70;

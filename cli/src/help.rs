@@ -8,6 +8,7 @@ Examples:
   eagre check -f manifests/           what works here, what does not, and what to do about it
   eagre filter explain -f manifests/ --event order.json
                                       which triggers the event goes to, and why not to the others
+  eagre wal verify eagre-data         whether the logs of a data directory are whole
   eagre completion bash > ~/.local/share/bash-completion/completions/eagre
 
 Exit codes are those of sysexits.h; `eagre COMMAND --help` names the ones that matter.";
@@ -26,7 +27,9 @@ next start. A second Ctrl-C stops at once and loses nothing that was acknowledge
 Exit codes:
   0   stopped as asked             71  a port is in use, or the system refused something
   64  wrong command line           75  held by another process, or stopped before it had drained
-  65  the log is damaged           78  wrong manifest or tuning file";
+  65  the log is damaged           78  wrong manifest or tuning file
+
+After 65: eagre wal verify DIR says what is damaged; docs/salvage.md says what to do.";
 
 /// Below `eagre check --help`.
 pub const CHECK: &str = "\
@@ -84,6 +87,61 @@ Exit codes:
   0   judged, whatever came out                 64  wrong command line
   65  not an event                              66  the event cannot be read
   78  a manifest is wrong, or none has a trigger";
+
+/// Below `eagre wal --help`.
+pub const WAL: &str = "\
+Examples:
+  eagre wal inspect eagre-data
+  eagre wal inspect eagre-data/shard-0 --records --limit 10 -o json
+  eagre wal verify eagre-data
+  eagre wal salvage eagre-data --to eagre-data.salvaged
+
+DIR is a data directory with all logs below it (shard-0, shard-0/dead-letters, …), or the
+directory of one log. docs/salvage.md tells what to do about a damaged log.";
+
+/// Below `eagre wal inspect --help`.
+pub const WAL_INSPECT: &str = "\
+Examples:
+  eagre wal inspect eagre-data
+  eagre wal inspect eagre-data/shard-0 -o json | jq '.logs[].cursors'
+  eagre wal inspect eagre-data --records --from 2026-11-21T15:00:00Z --limit 10
+  eagre wal inspect eagre-data/shard-0 --records --from 0000000000001000 -o json | jq .event.id
+
+It takes no lock and writes nothing, and may run beside a process that has the log; then the
+end of the log moves on meanwhile. It reads headers and seals, and the end of each log whole:
+whether everything between is whole, eagre wal verify says.
+
+Exit codes:
+  0   shown                                     64  wrong command line
+  66  no log is there, or it cannot be read";
+
+/// Below `eagre wal verify --help`.
+pub const WAL_VERIFY: &str = "\
+Examples:
+  eagre wal verify eagre-data
+  eagre wal verify eagre-data -o json | jq '.logs[].damages[]'
+
+It takes no lock and writes nothing. Every byte is read from the disk, which takes as long as
+the disk does. A torn tail above the durable mark is sound: nobody was told that it is there.
+
+Exit codes:
+  0   every log is sound                        64  wrong command line
+  65  a log is damaged, or of a later release   66  no log is there, or it cannot be read";
+
+/// Below `eagre wal salvage --help`.
+pub const WAL_SALVAGE: &str = "\
+Examples:
+  eagre wal salvage eagre-data --to eagre-data.salvaged
+  eagre wal salvage eagre-data/shard-0 --to shard-0.salvaged
+
+For a damaged log of which no copy exists. Every whole record keeps its position; what is lost
+is bridged and listed; where progress of triggers is lost, events are delivered again. DIR is
+left as it is. NEWDIR needs as much space as the logs have.
+
+Exit codes:
+  0   done, and what was written is sound       64  wrong command line
+  65  the log of a later release, see verify    66  no log is there, or it cannot be read
+  73  NEWDIR cannot be written, or holds files  75  a process has the log: stop it first";
 
 /// Below `eagre completion --help`.
 pub const COMPLETION: &str = "\

@@ -15,6 +15,7 @@ mod display;
 mod filter;
 mod signals;
 mod up;
+mod wal;
 
 use std::{env, ffi::CStr, path::Path, process::ExitCode};
 
@@ -57,6 +58,7 @@ fn command() -> ExitCode {
         Command::Up(args) => up::run(&args).into(),
         Command::Check(args) => check::run(&args).into(),
         Command::Filter(command) => filter::run(&command).into(),
+        Command::Wal(command) => wal::run(&command).into(),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "eagre", &mut std::io::stdout());
             exit::OK.into()

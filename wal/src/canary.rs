@@ -10,14 +10,30 @@
 pub(crate) enum Canary {
     /// What is written counts as synced.
     AckBeforeSync,
+    /// What arrives during a flush counts as flushed with it.
+    AckQueued,
+    /// A short write counts as a whole one.
+    ShortWriteIsWhole,
     /// A failed sync counts as one that succeeded.
     IgnoreSyncError,
     /// A failed sync is tried again.
     RetrySync,
+    /// A poisoned log goes on.
+    PoisonForgotten,
+    /// Missing space poisons.
+    ShortagePoisons,
     /// A frame's checksum does not cover its length.
     ChecksumSkipsLength,
+    /// The mark in a frame tells what was written, not what was synced.
+    MarkIsWritten,
     /// Damage is taken for the end of the log.
     DamageIsEnd,
+    /// A group without its end is one.
+    GroupEndIgnored,
+    /// A torn tail is cut off and not overwritten with zeros.
+    TailNotZeroed,
+    /// Recovery believes the page cache.
+    CacheTrusted,
     /// Frames of another generation are records.
     AnyGeneration,
     /// A segment gets its name before it is durable.
@@ -28,8 +44,16 @@ pub(crate) enum Canary {
     SealBeforeSync,
     /// A segment is released before the next one's cursors are on the disk.
     ReleaseEarly,
+    /// A segment is released by cursors that are written and not synced.
+    ReleaseByWritten,
+    /// An active segment as large as the log may be leaves no room for the next.
+    LargeActiveStays,
+    /// A checkpoint holds no cursors.
+    CheckpointEmpty,
     /// Cursors forget the records that were handed out and are not finished.
     PendingForgotten,
+    /// A cursor outside of the log is moved and nobody is told.
+    ClampSilent,
 }
 
 /// The bug is planted.

@@ -9,9 +9,12 @@
 //!      0     4 cursors       entries of the second list
 //!      4     4 removed       entries of the first list
 //!      8     … removed: consumer u64 each
-//!            … cursors, each: consumer u64, read u64, pending u32, reserved u32,
+//!            … cursors, each: consumer u64, read u64, pending u32, flags u32 (1: elsewhere),
 //!              then its pending entries: lsn u64, due_ms u64, attempts u16, reserved 6 bytes
 //! ```
+//!
+//! A cursor may stand *elsewhere*, in another log of the owner's: it is kept here
+//! so that it changes together with others, and holds nothing of this log.
 //!
 //! What cursors may take of a segment is bounded. Where the entries of
 //! unfinished records exceed it, the highest are left out and `read` is set
@@ -86,8 +89,11 @@ struct RawCursor {
     consumer: U64,
     read: U64,
     pending: U32,
-    reserved: [u8; 4],
+    flags: U32,
 }
+
+/// The cursor's positions are another log's.
+const ELSEWHERE: u32 = 1;
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -118,6 +124,8 @@ pub(crate) struct Malformed;
 #[derive(Clone, Debug, Default)]
 pub struct Cursors {
     table: BTreeMap<u64, Cursor>,
+    /// Consumers whose cursors stand in another log.
+    elsewhere: BTreeSet<u64>,
     /// Consumers whose cursor changed, or went, since it was last in the log.
     changed: BTreeSet<u64>,
 }
@@ -150,7 +158,33 @@ impl Cursors {
     /// every record is.
     #[must_use]
     pub fn low(&self) -> Lsn {
-        self.table.values().map(Cursor::low).fold(Lsn::MAX, Lsn::min)
+        self.table.iter().map(|(consumer, cursor)| self.low_of(*consumer, cursor)).fold(Lsn::MAX, Lsn::min)
+    }
+
+    /// The consumer's cursor stands in another log of the owner's.
+    #[must_use]
+    pub fn is_elsewhere(&self, consumer: u64) -> bool {
+        self.elsewhere.contains(&consumer)
+    }
+
+    /// Forgets unfinished records of this log that are not there any more.
+    pub(crate) fn retain_pending(&mut self, is_there: impl Fn(Lsn) -> bool) {
+        for (consumer, cursor) in &mut self.table {
+            if !self.elsewhere.contains(consumer) {
+                cursor.pending.retain(|pending| is_there(pending.lsn));
+            }
+        }
+    }
+
+    /// Every record of this log below is finished for a consumer with this
+    /// cursor.
+    pub(crate) fn low_of(&self, consumer: u64, cursor: &Cursor) -> Lsn {
+        if self.elsewhere.contains(&consumer) { Lsn::MAX } else { cursor.low() }
+    }
+
+    /// The cursor of this consumer is of another log.
+    pub(crate) fn set_elsewhere(&mut self, consumer: u64) {
+        self.elsewhere.insert(consumer);
     }
 
     pub(crate) fn has_changed(&self) -> bool {
@@ -164,6 +198,7 @@ impl Cursors {
 
     pub(crate) fn remove(&mut self, consumer: u64) {
         if self.table.remove(&consumer).is_some() {
+            self.elsewhere.remove(&consumer);
             self.changed.insert(consumer);
         }
     }
@@ -184,6 +219,9 @@ impl Cursors {
     pub(crate) fn clamp(&mut self, first: Lsn, end: Lsn) -> Vec<Clamped> {
         let mut clamped = Vec::new();
         for (consumer, cursor) in &mut self.table {
+            if self.elsewhere.contains(consumer) {
+                continue;
+            }
             let from = if cursor.read > end { cursor.read } else { cursor.low() };
             if from <= end && from >= first {
                 continue;
@@ -199,14 +237,57 @@ impl Cursors {
     /// The body of a CHECKPOINT.
     pub(crate) fn encode_all(&self, bytes_max: u64) -> Result<Vec<u8>, DoNotFit> {
         let cursors: Vec<_> = self.iter().collect();
-        encode(&cursors, &[], bytes_max)
+        self.encode(&cursors, &[], bytes_max)
     }
 
     /// The body of a CURSORS record with what changed.
     pub(crate) fn encode_changed(&self, bytes_max: u64) -> Result<Vec<u8>, DoNotFit> {
         let cursors: Vec<_> = self.changed.iter().filter_map(|c| Some((*c, self.table.get(c)?))).collect();
         let removed: Vec<_> = self.changed.iter().copied().filter(|c| !self.table.contains_key(c)).collect();
-        encode(&cursors, &removed, bytes_max)
+        self.encode(&cursors, &removed, bytes_max)
+    }
+
+    /// The body of a CURSORS record with one cursor.
+    pub(crate) fn encode_one(
+        &self,
+        consumer: u64,
+        cursor: &Cursor,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, DoNotFit> {
+        self.encode(&[(consumer, cursor)], &[], bytes_max)
+    }
+
+    fn encode(
+        &self,
+        cursors: &[(u64, &Cursor)],
+        removed: &[u64],
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, DoNotFit> {
+        let bytes = |pending_max: usize| {
+            let pending: usize =
+                cursors.iter().map(|(_, cursor)| cursor.pending.len().min(pending_max)).sum();
+            (size_of::<Head>() + 8 * removed.len()) as u64
+                + CURSOR_BYTES * cursors.len() as u64
+                + PENDING_BYTES * pending as u64
+        };
+        let mut pending_max = cursors.iter().map(|(_, cursor)| cursor.pending.len()).max().unwrap_or(0);
+        while bytes(pending_max) > bytes_max {
+            if pending_max == 0 {
+                return Err(DoNotFit);
+            }
+            pending_max /= 2;
+        }
+        let mut body = Vec::with_capacity(bytes(pending_max) as usize);
+        let head = Head { cursors: U32::new(cursors.len() as u32), removed: U32::new(removed.len() as u32) };
+        body.extend_from_slice(head.as_bytes());
+        for consumer in removed {
+            body.extend_from_slice(&consumer.to_le_bytes());
+        }
+        for (consumer, cursor) in cursors {
+            let flags = if self.elsewhere.contains(consumer) { ELSEWHERE } else { 0 };
+            encode_cursor(&mut body, *consumer, flags, &cursor.compact(pending_max));
+        }
+        Ok(body)
     }
 
     /// Takes over a body from the log.
@@ -217,6 +298,7 @@ impl Cursors {
             <[U64]>::ref_from_prefix_with_elems(rest, removed).map_err(|_| Malformed)?;
         for consumer in removed {
             self.table.remove(&consumer.get());
+            self.elsewhere.remove(&consumer.get());
         }
         for _ in 0..head.cursors.get() {
             let (raw, behind) = RawCursor::ref_from_prefix(rest).map_err(|_| Malformed)?;
@@ -230,49 +312,21 @@ impl Cursors {
             });
             let cursor = Cursor { read: Lsn(raw.read.get()), pending: pending.collect() };
             self.table.insert(raw.consumer.get(), cursor);
+            if raw.flags.get() & ELSEWHERE != 0 {
+                self.elsewhere.insert(raw.consumer.get());
+            }
             rest = behind;
         }
         if rest.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 }
 
-/// The body of a CURSORS record with one cursor.
-pub(crate) fn encode_one(consumer: u64, cursor: &Cursor, bytes_max: u64) -> Result<Vec<u8>, DoNotFit> {
-    encode(&[(consumer, cursor)], &[], bytes_max)
-}
-
-fn encode(cursors: &[(u64, &Cursor)], removed: &[u64], bytes_max: u64) -> Result<Vec<u8>, DoNotFit> {
-    let bytes = |pending_max: usize| {
-        let pending: usize = cursors.iter().map(|(_, cursor)| cursor.pending.len().min(pending_max)).sum();
-        (size_of::<Head>() + 8 * removed.len()) as u64
-            + CURSOR_BYTES * cursors.len() as u64
-            + PENDING_BYTES * pending as u64
-    };
-    let mut pending_max = cursors.iter().map(|(_, cursor)| cursor.pending.len()).max().unwrap_or(0);
-    while bytes(pending_max) > bytes_max {
-        if pending_max == 0 {
-            return Err(DoNotFit);
-        }
-        pending_max /= 2;
-    }
-    let mut body = Vec::with_capacity(bytes(pending_max) as usize);
-    let head = Head { cursors: U32::new(cursors.len() as u32), removed: U32::new(removed.len() as u32) };
-    body.extend_from_slice(head.as_bytes());
-    for consumer in removed {
-        body.extend_from_slice(&consumer.to_le_bytes());
-    }
-    for (consumer, cursor) in cursors {
-        encode_cursor(&mut body, *consumer, &cursor.compact(pending_max));
-    }
-    Ok(body)
-}
-
-fn encode_cursor(body: &mut Vec<u8>, consumer: u64, cursor: &Cursor) {
+fn encode_cursor(body: &mut Vec<u8>, consumer: u64, flags: u32, cursor: &Cursor) {
     let raw = RawCursor {
         consumer: U64::new(consumer),
         read: U64::new(cursor.read.0),
         pending: U32::new(cursor.pending.len() as u32),
-        reserved: [0; 4],
+        flags: U32::new(flags),
     };
     body.extend_from_slice(raw.as_bytes());
     for pending in &cursor.pending {

@@ -117,7 +117,10 @@ impl AppendError {
 
 /// Records that were durable cannot be read.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the log is damaged from {from} up to {to}: {what}; restore the file from a copy")]
+#[error(
+    "the log is damaged from {from} up to {to}: {what}; `eagre wal verify` names the files to restore from a \
+     copy, docs/salvage.md tells what to do without one"
+)]
 pub struct Damage {
     /// The first position that cannot be read.
     pub from: Lsn,

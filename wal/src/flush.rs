@@ -100,9 +100,15 @@ impl Flush {
         self.synced
     }
 
+    /// The mark that a frame made now carries.
+    pub(crate) fn mark(&self) -> Lsn {
+        if planted(Canary::MarkIsWritten) { self.written } else { self.synced }
+    }
+
     /// Every record below that was appended with `fsync` is durable.
     pub(crate) fn durable_as(&self, fsync: Fsync) -> Lsn {
         match fsync {
+            _ if planted(Canary::AckQueued) => self.queue.back().map_or(self.written, |chunk| chunk.end),
             Fsync::Always if !planted(Canary::AckBeforeSync) => self.synced,
             _ => self.written,
         }
@@ -174,6 +180,15 @@ impl Flush {
         }
     }
 
+    /// Has what is written synced as soon as nothing is in flight.
+    pub(crate) fn sync_soon(&mut self, storage: &mut dyn Storage) {
+        if self.synced < self.written {
+            let now = storage.now();
+            self.sync_by = Some(now);
+            storage.wake_at(now);
+        }
+    }
+
     fn sync_is_due(&self, storage: &dyn Storage) -> bool {
         self.waits.is_some() || self.sync_by.is_some_and(|due| storage.now() >= due)
     }
@@ -216,7 +231,7 @@ impl Flush {
             other => other,
         };
         let done = done + wrote.map_err(|error| poisoned(Stage::Write, chunk.start + done as u64, error))?;
-        if done < buffer.len() {
+        if done < buffer.len() && !planted(Canary::ShortWriteIsWhole) {
             storage.write(chunk.base, chunk.start - chunk.base + done as u64, buffer, done);
             self.state = State::Writing { chunk, done };
             return Ok(());

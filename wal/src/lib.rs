@@ -79,7 +79,7 @@ pub use self::{
     options::{Backend, Fsync, Options, Retain},
     reader::Entry,
     record::{FRAME_HEADER_BYTES, Kind},
-    recover::{Clamped, Recovery},
+    recover::{Clamped, Missing, Recovery},
     salvage::{Salvage, SalvageError, salvage},
     segment::{FORMAT_VERSION, Header},
     storage::{Chore, Completion, Listing, Storage},

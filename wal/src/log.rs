@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io, iter, os::fd::BorrowedFd, path::Path, sync:
 
 use crate::{
     canary::{Canary, planted},
-    cursor::{self, Cursor, Cursors, DoNotFit},
+    cursor::{Cursor, Cursors, DoNotFit},
     error::{AppendError, Damage, Full, OpenError, OptionsError, Poisoned, Stage},
     flush::Flush,
     limits::{self, PREPARE_RETRY, SPARE_SEGMENTS, cursors_bytes_max},
@@ -229,9 +229,12 @@ impl Log {
         if !record.0.is_owners() {
             return Err(AppendError::ReservedKind(record.0.0));
         }
-        let body = cursor::encode_one(consumer, &cursor, self.cursors_bytes_max());
+        let body = self.cursors.encode_one(consumer, &cursor, self.cursors_bytes_max());
         let body = body.map_err(|DoNotFit| self.too_many_cursors())?;
         let lsn = self.put(time_ms, fsync, &[(Kind::CURSORS, &[&body]), record])?;
+        // The others are in the log as they were before.
+        let low = self.cursors.low_of(consumer, &cursor);
+        self.release_mark.store(self.end, self.release_mark.stored().min(low));
         self.cursors.insert_stored(consumer, cursor);
         Ok(lsn)
     }
@@ -240,9 +243,8 @@ impl Log {
     ///
     /// # Errors
     /// See [`AppendError`]; then the cursors are stored with a later call.
-    pub fn append_cursors(&mut self, time_ms: u64) -> Result<(), AppendError> {
+    pub fn append_cursors(&mut self, time_ms: u64, fsync: Fsync) -> Result<(), AppendError> {
         self.check()?;
-        let fsync = self.options.fsync;
         if self.cursors.has_changed() {
             let body = self.cursors.encode_changed(self.cursors_bytes_max());
             let body = body.map_err(|DoNotFit| self.too_many_cursors())?;
@@ -311,7 +313,7 @@ impl Log {
         let meta = Meta {
             generation: header.generation,
             lsn,
-            durable: self.flush.synced(),
+            durable: self.flush.mark(),
             sequence: self.records,
             time_ms: self.time_ms,
             kind,
@@ -349,7 +351,7 @@ impl Log {
         let meta = Meta {
             generation: header.generation,
             lsn: header.seal(),
-            durable: self.flush.synced(),
+            durable: self.flush.mark(),
             sequence: self.records,
             time_ms: last_time_ms,
             kind: Kind::SEAL,
@@ -373,6 +375,9 @@ impl Log {
     }
 
     fn checkpoint(&self) -> Result<Vec<u8>, DoNotFit> {
+        if planted(Canary::CheckpointEmpty) {
+            return Cursors::default().encode_all(self.cursors_bytes_max());
+        }
         self.cursors.encode_all(self.cursors_bytes_max())
     }
 
@@ -417,9 +422,15 @@ impl Log {
             }
         }
         self.flush.start(self.storage.as_mut());
+        // Segments go durably, so the cursors that let them go are on the disk
+        // before, whatever mode they are durable in.
+        self.release_mark.advance(if planted(Canary::ReleaseByWritten) {
+            self.flush.durable()
+        } else {
+            self.flush.synced()
+        });
         self.do_chores()?;
         self.durable = self.flush.durable();
-        self.release_mark.advance(self.durable);
         Ok(())
     }
 
@@ -537,6 +548,15 @@ impl Log {
         self.cursors.insert(consumer, cursor);
     }
 
+    /// As [`update_cursor`](Self::update_cursor), of a cursor that stands in
+    /// another log of the owner's: it changes together with others of this log,
+    /// and holds no segment of it. It stays one of another log until it is
+    /// removed.
+    pub fn update_cursor_elsewhere(&mut self, consumer: u64, cursor: Cursor) {
+        self.cursors.set_elsewhere(consumer);
+        self.cursors.insert(consumer, cursor);
+    }
+
     /// Removes a cursor in memory; [`append_cursors`](Self::append_cursors)
     /// stores that.
     pub fn remove_cursor(&mut self, consumer: u64) {
@@ -562,7 +582,14 @@ impl Log {
 
     /// Removes the oldest segment, if no cursor needs it.
     fn remove_oldest(&mut self) -> bool {
-        let Some(oldest) = self.full.front().filter(|oldest| !self.is_needed(oldest)) else { return false };
+        let Some(oldest) = self.full.front().copied() else { return false };
+        if self.is_needed(&oldest) {
+            if oldest.header.end() <= self.release_mark.stored().min(self.cursors.low()) {
+                // Only the sync is missing, which a weaker mode may never ask for.
+                self.flush.sync_soon(self.storage.as_mut());
+            }
+            return false;
+        }
         let Header { base, segment_bytes, .. } = oldest.header;
         self.storage.remove(base);
         self.removing.push_back((base, segment_bytes));
@@ -622,8 +649,12 @@ impl Log {
             if !self.removing.is_empty() || self.remove_oldest() {
                 return;
             }
-            self.shortage = Some((Full::MaxBytes { max_bytes }, now));
-            return;
+            // Beside an active segment from before the options changed there may
+            // never be room for the second one that every log needs.
+            if !self.full.is_empty() || planted(Canary::LargeActiveStays) {
+                self.shortage = Some((Full::MaxBytes { max_bytes }, now));
+                return;
+            }
         }
         self.shortage.take_if(|(why, _)| matches!(why, Full::MaxBytes { .. }));
         self.preparing = Some(next);
@@ -639,7 +670,9 @@ impl Log {
                     self.shortage = None;
                     self.spares.push_back(header);
                 }
-                Chore::Prepared(_, Err(error)) if is_shortage(&error) => {
+                Chore::Prepared(_, Err(error))
+                    if is_shortage(&error) && !planted(Canary::ShortagePoisons) =>
+                {
                     self.preparing = None;
                     let retry_at = self.storage.now() + PREPARE_RETRY;
                     self.shortage = Some((Full::NoSpace(Arc::new(error)), retry_at));
@@ -658,6 +691,9 @@ impl Log {
     }
 
     fn check(&self) -> Result<(), Poisoned> {
+        if planted(Canary::PoisonForgotten) {
+            return Ok(());
+        }
         self.poisoned.clone().map_or(Ok(()), Err)
     }
 

@@ -76,6 +76,7 @@ impl Preparer {
 impl Worker {
     fn run(&self) {
         let mut wake_at: Option<Instant> = None;
+        let mut removal_failed = false;
         loop {
             let job = match wake_at {
                 Some(at) => self.jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
@@ -83,7 +84,19 @@ impl Worker {
             };
             let chore = match job {
                 Ok(Job::Prepare(header)) => Chore::Prepared(header, self.prepare(header)),
-                Ok(Job::Remove(base)) => Chore::Removed(base, self.directory.remove(base)),
+                Ok(Job::Remove(base)) => {
+                    // Oldest first, each durably: a younger one that went without
+                    // an older one would leave a gap, and a log with a gap does
+                    // not open.
+                    let removed = if removal_failed {
+                        Err(io::Error::other("a segment before it could not be removed"))
+                    } else {
+                        self.directory.remove(base)
+                    };
+                    removal_failed |=
+                        removed.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound);
+                    Chore::Removed(base, removed)
+                }
                 Ok(Job::Wake(at)) => {
                     wake_at = Some(at);
                     continue;

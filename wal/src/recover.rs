@@ -158,10 +158,25 @@ pub struct Recovery {
     /// A torn tail that was cut off: its first position, and the end of its
     /// last byte. Nobody was told that anything in it was durable.
     pub truncated: Option<(Lsn, Lsn)>,
+    /// Records that a [`salvage`](crate::salvage()) could not keep, by the segment
+    /// that had them.
+    pub missing: Vec<Missing>,
     /// Cursors that stood where the log has no records.
     pub clamped: Vec<Clamped>,
     /// Files in the directory that are not the log's. They were left alone.
     pub unknown_files: Vec<String>,
+}
+
+/// Records that are known to be lost: the numbers of those that are there tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Where the segment begins in which they were; the last of several, if all
+    /// between two records is lost.
+    pub from: Lsn,
+    /// Where it ends.
+    pub to: Lsn,
+    /// How many.
+    pub records: u64,
 }
 
 /// A cursor that stood outside of the log was moved to its edge.
@@ -211,11 +226,13 @@ pub(crate) struct Seen {
     /// Of the segments at the end of the log only.
     pub scan: Option<Scan>,
     pub seal: Option<Seal>,
+    /// Number of the owner's record behind it, if it was written to.
+    pub next_sequence: Option<u64>,
 }
 
 impl Seen {
     fn look(storage: &mut dyn Storage, base: Lsn, whole: bool) -> std::io::Result<Self> {
-        if whole {
+        if whole && !planted(Canary::CacheTrusted) {
             storage.settle(base)?;
         }
         Ok(Self::of(base, &storage.view(base)?, whole))
@@ -230,13 +247,26 @@ impl Seen {
         };
         let scan = header.ok().filter(|_| whole).map(|header| scan(bytes, &header));
         let seal = header.ok().and_then(|header| Seal::decode(bytes, &header));
-        Self { base, file_bytes: bytes.len() as u64, header, scan, seal: seal.map(|(seal, _)| seal) }
+        Self {
+            base,
+            file_bytes: bytes.len() as u64,
+            header,
+            scan,
+            seal: seal.map(|(seal, _)| seal),
+            next_sequence: scan.and_then(|scan| scan.next_sequence).or(seal.map(|(_, frame)| frame.sequence)),
+        }
     }
 
     /// It was written to, as far as its bytes show.
     pub(crate) fn is_used(&self) -> bool {
         self.seal.is_some()
             || self.scan.is_some_and(|scan| scan.next_sequence.is_some() || scan.end < scan.proven)
+    }
+
+    /// It was written to, even if none of its records can be read: that is proof
+    /// that the segment before it was sealed.
+    fn has_frames(&self) -> bool {
+        self.is_used() || self.scan.is_some_and(|scan| scan.frames_behind)
     }
 }
 
@@ -256,7 +286,9 @@ pub(crate) fn recover(storage: &mut dyn Storage) -> Result<Recovered, Refusal> {
     for (seen, decision) in segments.iter().zip(decisions) {
         let Some(scan) = seen.scan.filter(|_| decision == Decision::Truncate) else { continue };
         let Some(residue_end) = scan.residue_end else { continue };
-        storage.zero(seen.base, scan.end - seen.base, residue_end - seen.base)?;
+        if !planted(Canary::TailNotZeroed) {
+            storage.zero(seen.base, scan.end - seen.base, residue_end - seen.base)?;
+        }
         recovered.report.truncated.get_or_insert((scan.end, residue_end));
     }
     Ok(recovered)
@@ -296,7 +328,7 @@ fn facts(seen: &Seen, is_first: bool, before: Option<Header>, later: &[Seen]) ->
         follows,
         sealed: seen.seal.is_some(),
         has_successor: !later.is_empty(),
-        later_records: later.iter().any(Seen::is_used),
+        later_records: later.iter().any(Seen::has_frames),
         // A segment that was not read whole has what its seal says it has.
         records: seen.scan.is_none_or(|scan| scan.next_sequence.is_some()),
         gap: seen.scan.is_some_and(|scan| scan.end < scan.proven) && !planted(Canary::DamageIsEnd),
@@ -319,9 +351,11 @@ fn refuse(decision: Decision, seen: &Seen, before: Option<Header>) -> Result<(),
         }
         Decision::RefuseHeader => (seen.base, end, DamageKind::Header),
         Decision::RefuseOrder => match before {
-            Some(before) if before.end() == seen.base => (seen.base, end, DamageKind::Foreign),
+            // Either of the two may be the stranger.
+            Some(before) if before.end() == seen.base => (before.base, end, DamageKind::Foreign),
             Some(before) => (before.end().min(seen.base), before.end().max(seen.base), DamageKind::Missing),
-            None => (Lsn::ZERO, seen.base, DamageKind::Missing),
+            // No segment of a log that had some holds a record.
+            None => (Lsn::ZERO, Lsn::MAX, DamageKind::Missing),
         },
         Decision::RefuseGap => (chain_end, seen.scan.map_or(end, |scan| scan.proven), DamageKind::Record),
         Decision::RefuseSeal => (chain_end, end, DamageKind::Seal),
@@ -361,9 +395,33 @@ fn collect(
     }
     let first = recovered.used.first().map_or(Lsn::ZERO, |extent| extent.header.base);
     let end = recovered.used.last().map_or(first, |extent| extent.end);
+    recovered.report.missing = missing(segments);
     recovered.report.records = recovered.last.and_then(|scan| scan.next_sequence).unwrap_or(0);
     recovered.report.clamped = recovered.cursors.clamp(first, end);
+    if planted(Canary::ClampSilent) {
+        recovered.report.clamped.clear();
+    }
     Ok(recovered)
+}
+
+/// What the numbers at the ends of segments leave unexplained.
+pub(crate) fn missing<'a>(segments: impl IntoIterator<Item = &'a Seen>) -> Vec<Missing> {
+    let mut missing = Vec::new();
+    let mut before = None;
+    for seen in segments {
+        // The first record of all has the number zero.
+        let before_first = (seen.base == Lsn::ZERO).then_some(0);
+        before = before.or(before_first);
+        let (Ok(header), Some(next)) = (seen.header, seen.next_sequence) else { continue };
+        let scanned = seen.scan.map(|scan| scan.records);
+        let records = scanned.or(seen.seal.map(|seal| seal.records)).unwrap_or(0);
+        let lost = before.map_or(0, |before| next.saturating_sub(before + records));
+        if lost > 0 {
+            missing.push(Missing { from: header.base, to: header.end(), records: lost });
+        }
+        before = Some(next);
+    }
+    missing
 }
 
 /// The cursors as the records of a whole segment tell them.

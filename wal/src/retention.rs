@@ -6,8 +6,17 @@
 
 use crate::lsn::Lsn;
 
-/// Cursors that are in the log: where their record ends, and their low mark.
-type Stored = (Lsn, Lsn);
+/// Cursors that are in the log and may not be on the disk.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    /// Where the record of the newest ends.
+    end: Lsn,
+    /// The low mark of the newest: once they are on the disk, a restart finds no
+    /// older ones.
+    newest: Lsn,
+    /// The lowest low mark of them all.
+    lowest: Lsn,
+}
 
 /// The position below which every consumer is done, whatever table of cursors
 /// a restart finds.
@@ -15,7 +24,7 @@ type Stored = (Lsn, Lsn);
 pub(crate) struct ReleaseMark {
     /// By the cursors that are durable.
     durable: Lsn,
-    /// By the oldest ones that are not.
+    /// By the oldest of those that are not.
     waiting: Option<Stored>,
     /// By all after those, taken together.
     later: Option<Stored>,
@@ -30,29 +39,31 @@ impl ReleaseMark {
     /// All cursors are in the log up to `end`, and `low` is their low mark.
     pub(crate) fn store(&mut self, end: Lsn, low: Lsn) {
         if self.waiting.is_none() {
-            self.waiting = Some((end, low));
+            self.waiting = Some(Stored { end, newest: low, lowest: low });
         } else {
-            self.later = Some((end, self.later.map_or(low, |(_, later)| later.min(low))));
+            let lowest = self.later.map_or(low, |later| later.lowest.min(low));
+            self.later = Some(Stored { end, newest: low, lowest });
         }
     }
 
     /// The mark by the cursors that are in the log, durable or not.
     pub(crate) fn stored(&self) -> Lsn {
         let newest = self.later.or(self.waiting);
-        newest.map_or(self.durable, |(_, low)| low)
+        newest.map_or(self.durable, |stored| stored.newest)
     }
 
     /// Everything below `durable` is.
     pub(crate) fn advance(&mut self, durable: Lsn) {
-        while let Some((_, low)) = self.waiting.take_if(|(end, _)| *end <= durable) {
-            self.durable = low;
+        while let Some(stored) = self.waiting.take_if(|stored| stored.end <= durable) {
+            self.durable = stored.newest;
             self.waiting = self.later.take();
         }
     }
 
     /// The mark.
     pub(crate) fn get(&self) -> Lsn {
-        [self.waiting, self.later].into_iter().flatten().fold(self.durable, |mark, (_, low)| mark.min(low))
+        let stored = [self.waiting, self.later].into_iter().flatten();
+        stored.fold(self.durable, |mark, stored| mark.min(stored.lowest))
     }
 }
 
@@ -73,7 +84,7 @@ mod tests {
         mark.advance(Lsn(299));
         assert_eq!(mark.get(), Lsn(50));
         mark.advance(Lsn(300));
-        assert_eq!(mark.get(), Lsn(150));
+        assert_eq!(mark.get(), Lsn(250), "no restart finds those in between");
         mark.store(Lsn(400), Lsn(350));
         mark.advance(Lsn(400));
         assert_eq!(mark.get(), Lsn(350));
@@ -87,7 +98,9 @@ mod tests {
         mark.store(Lsn(300), Lsn(90));
         mark.advance(Lsn(0));
         assert_eq!(mark.get(), Lsn(7));
-        mark.advance(Lsn(300));
+        mark.advance(Lsn(299));
         assert_eq!(mark.get(), Lsn(7));
+        mark.advance(Lsn(300));
+        assert_eq!(mark.get(), Lsn(90));
     }
 }

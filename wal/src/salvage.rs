@@ -12,7 +12,7 @@
 //!   passes over it knowingly, and the numbers of the records tell what is missing.
 //! - No cursor is newer than one that was in the log: cursors are those of the last
 //!   whole checkpoint, advanced by what is whole behind it. An older one means that
-//!   records are handed out again.
+//!   records are handed out again. Unfinished records that are lost are left out.
 //! - A salvage that is broken off leaves a directory that no start opens: the last
 //!   segment written so far is full, and none follows.
 //!
@@ -30,7 +30,7 @@ use std::{
 use crate::{
     cursor::DoNotFit,
     directory::{Directory, NotTaken},
-    inspect::{Depth, InspectError, Piece, Run, Source, Start, Survey, Verification, examine},
+    inspect::{Depth, InspectError, Piece, Run, Source, Start, Survey, Surveys, Verification, examine},
     limits::cursors_bytes_max,
     lsn::Lsn,
     record::{self, FRAME_HEADER_BYTES, Kind, Meta, frame_bytes},
@@ -121,7 +121,8 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvage, SalvageError> {
     if let Some(holder) = source.holder {
         return Err(SalvageError::InUse { path: path(), holder });
     }
-    let (verification, surveys) = examine(&source)?;
+    let (verification, mut surveys) = examine(&source)?;
+    surveys.forget_lost();
     if let Start::FutureVersion { base, version } = verification.inspection.start {
         return Err(SalvageError::FutureVersion { path: path(), base, version });
     }
@@ -146,6 +147,20 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvage, SalvageError> {
     target.create(fresh.base, |file| file.write_all(&segment)).map_err(write)?;
     let end = fresh.first_frame() + frame_bytes(checkpoint.len() as u64);
     Ok(Salvage { source: verification, segments: used.len() + 1, bytes, end })
+}
+
+impl Surveys {
+    /// A record that is lost is not waited for.
+    fn forget_lost(&mut self) {
+        let pieces = self.segments.iter().flat_map(|survey| &survey.pieces);
+        let lost: Vec<_> = pieces
+            .filter_map(|piece| match *piece {
+                Piece::Lost { from, to } => Some(from..to),
+                Piece::Whole(_) => None,
+            })
+            .collect();
+        self.cursors.retain_pending(|lsn| !lost.iter().any(|range| range.contains(&lsn)));
+    }
 }
 
 /// Takes the new directory, which must hold nothing.
@@ -188,7 +203,8 @@ impl Place {
                     run.first_time_ms
                 }
                 Piece::Lost { from, to } => {
-                    let behind = || survey.pieces[index + 1..].iter().chain(later.iter().flat_map(|s| &s.pieces));
+                    let behind =
+                        || survey.pieces[index + 1..].iter().chain(later.iter().flat_map(|s| &s.pieces));
                     let next = behind().find_map(run_of);
                     let ends_here = behind().next().and_then(run_of).map(|run| run.first_sequence);
                     let known = self.sequence.or(next.map(|run| run.first_sequence)).unwrap_or(0);

@@ -31,18 +31,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use self::{
+    fault::Fault,
+    records::{Read, Record, Records, Since, records},
+    summary::{Inspection, SegmentState, SegmentSummary, Start, inspect},
+    verify::{DamagedRange, Gap, Verification, verify},
+};
 pub(crate) use self::{
     plan::Plan,
     source::{Content, Depth, Source},
     survey::{Survey, Surveys},
     verify::examine,
     walk::{Piece, Run},
-};
-pub use self::{
-    fault::Fault,
-    records::{Read, Record, Records, Since, records},
-    summary::{Inspection, SegmentState, SegmentSummary, Start, inspect},
-    verify::{DamagedRange, Gap, Verification, verify},
 };
 use crate::lsn::Lsn;
 

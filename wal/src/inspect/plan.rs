@@ -53,8 +53,10 @@ impl Plan {
         let mut plan = Self::default();
         let mut claims: BTreeMap<Lsn, Claim> = BTreeMap::new();
         let mut rivals = Vec::new();
-        for (index, name) in source.segments.iter().enumerate() {
-            let Some(content) = source.read(*name, Depth::Ends)? else { continue };
+        // From the last to the first, as an owner removes them the other way: of
+        // those before one that is gone all are.
+        for (index, name) in source.segments.iter().enumerate().rev() {
+            let Some(content) = source.read(*name, Depth::Ends)? else { break };
             let next = source.segments.get(index + 1).copied();
             let claim = match claim(source, *name, &content, next)? {
                 Ok(claim) => claim,

@@ -74,6 +74,11 @@ pub fn records(dir: &Path, since: Since) -> Result<Records, InspectError> {
     let source = Source::open(dir)?;
     let last_used = look(&source)?.last_used;
     let mut slots: VecDeque<_> = Plan::of(&source)?.slots.into();
+    if source.holder.is_some() {
+        // What comes into later segments meanwhile follows records that are not
+        // seen either.
+        slots.retain(|slot| last_used.is_some_and(|last| slot.header.base <= last));
+    }
     if let Since::Lsn(lsn) = since {
         slots.retain(|slot| slot.header.end() > lsn);
     }

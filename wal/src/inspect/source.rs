@@ -80,15 +80,21 @@ impl Source {
     /// Reads a segment's file; `None` if it is gone.
     pub(crate) fn read(&self, base: Lsn, depth: Depth) -> Result<Option<Content>, InspectError> {
         let path = directory::segment_path(&self.path, base);
-        match read(&path, depth) {
-            Ok(content) => Ok(Some(content)),
+        let in_use = self.holder.is_some();
+        match read(&path, depth, in_use) {
+            Ok(mut content) => {
+                if in_use && self.segments.last() == Some(&base) {
+                    content.forget_seal();
+                }
+                Ok(Some(content))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(InspectError::Io { path, source }),
         }
     }
 }
 
-fn read(path: &Path, depth: Depth) -> io::Result<Content> {
+fn read(path: &Path, depth: Depth, in_use: bool) -> io::Result<Content> {
     let file = File::open(path)?;
     // No segment is larger; a larger file is damaged, and shows it by its size.
     let file_bytes = file.metadata()?.len().min(SEGMENT_BYTES_MAX + 1);
@@ -101,11 +107,10 @@ fn read(path: &Path, depth: Depth) -> io::Result<Content> {
         Depth::Whole => {
             // What the cache has is not what the disk has. It is only a hint.
             let _ = fadvise(&file, 0, None, Advice::DontNeed);
-            let mut end = file_bytes;
-            while end > 0 {
-                let start = (end - 1) / INSPECT_READ_BYTES * INSPECT_READ_BYTES;
-                content.fill(&file, start, end)?;
-                end = start;
+            content.fill_backwards(&file, INSPECT_READ_BYTES)?;
+            if in_use {
+                // A large read goes forwards in itself; now the pages are at hand.
+                content.fill_backwards(&file, INSPECT_PAGE_BYTES)?;
             }
         }
     }
@@ -113,6 +118,24 @@ fn read(path: &Path, depth: Depth) -> io::Result<Content> {
 }
 
 impl Content {
+    /// The last file was not full when the directory of a log in use was listed:
+    /// a full one has a successor. It has been sealed since.
+    fn forget_seal(&mut self) {
+        let seal = self.bytes.len().saturating_sub(SEAL_FRAME_BYTES as usize);
+        self.bytes[seal..].fill(0);
+    }
+
+    /// Reads everything, in steps of this size from the back to the front.
+    fn fill_backwards(&mut self, file: &File, step_bytes: u64) -> io::Result<()> {
+        let mut end = self.bytes.len() as u64;
+        while end > 0 {
+            let start = (end - 1) / step_bytes * step_bytes;
+            self.fill(file, start, end)?;
+            end = start;
+        }
+        Ok(())
+    }
+
     /// Reads a range; where the disk fails, page by page.
     fn fill(&mut self, file: &File, from: u64, to: u64) -> io::Result<()> {
         match read_range(file, &mut self.bytes[from as usize..to as usize], from) {
@@ -189,6 +212,17 @@ fn held(line: &str) -> Option<(u32, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_disk_does_not_return_is_left_out_page_by_page() {
+        // The kernel answers `EIO` for memory that is not there.
+        let file = File::open("/proc/self/mem").unwrap();
+        let mut content = Content { bytes: vec![1; 3 * 4096], unreadable: Vec::new(), error: None };
+        content.fill(&file, 0, 2 * 4096 + 100).unwrap();
+        assert_eq!(content.unreadable, [(8192, 8292), (4096, 8192), (0, 4096)]);
+        assert!(content.error.is_some());
+        assert!(content.bytes[..8292].iter().all(|byte| *byte == 0) && content.bytes[8292] == 1);
+    }
 
     #[test]
     fn only_held_locks_of_the_right_kind_count() {

@@ -7,7 +7,7 @@ use crate::{
     cursor::Cursors,
     error::Damage,
     lsn::Lsn,
-    recover::{self, Decision, Refusal, Seen},
+    recover::{self, Decision, Missing, Refusal, Seen},
     segment::{BadHeader, Header},
 };
 
@@ -37,6 +37,8 @@ pub struct Inspection {
     pub unfinished: Vec<String>,
     /// Names in the directory that are not the log's.
     pub unknown_files: Vec<String>,
+    /// Records that an earlier salvage could not keep, by the segment that had them.
+    pub missing: Vec<Missing>,
     /// What a start would make of it.
     pub start: Start,
     /// The last segment with records.
@@ -147,6 +149,7 @@ pub(crate) fn look(source: &Source) -> Result<Inspection, InspectError> {
         bytes: segments.iter().map(|seen| seen.file_bytes).sum(),
         unfinished: source.unfinished.clone(),
         unknown_files: source.unknown.clone(),
+        missing: recover::missing(&segments),
         segments: summaries,
         cursors,
         start,

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::{
-    Fault, Inspection, InspectError, Piece, Plan, Source, Start, Survey, Surveys, file_name,
-    summary::look, survey::survey,
+    Fault, InspectError, Inspection, Piece, Plan, Source, Start, Survey, Surveys, file_name, summary::look,
+    survey::survey,
 };
 use crate::{
     cursor::{Cursor, Cursors},
@@ -22,6 +22,8 @@ pub struct Verification {
     pub inspection: Inspection,
     /// Owner's records that are whole.
     pub records: u64,
+    /// Behind the last of them, past every damage.
+    pub end: Lsn,
     /// All that is damaged, ascending by position.
     pub damages: Vec<DamagedRange>,
     /// What a salvage has left out; it is known, and no damage.
@@ -130,6 +132,7 @@ pub(crate) fn examine(source: &Source) -> Result<(Verification, Surveys), Inspec
     let verification = Verification {
         inspection,
         records: surveys.segments.iter().map(|survey| survey.records).sum(),
+        end,
         damages,
         gaps: account.gaps,
         torn: torn.filter_map(|survey| Some((survey.end, survey.residue_end?))).next(),
@@ -156,10 +159,11 @@ fn damage(
 }
 
 fn not_passed(cursors: &Cursors, from: Lsn, to: Lsn) -> Vec<u64> {
-    let needs = |cursor: &Cursor| {
-        cursor.read < to || cursor.pending.iter().any(|pending| (from..to).contains(&pending.lsn))
+    let needs = |(consumer, cursor): &(u64, &Cursor)| {
+        let is_unfinished = || cursor.pending.iter().any(|pending| (from..to).contains(&pending.lsn));
+        !cursors.is_elsewhere(*consumer) && (cursor.read < to || is_unfinished())
     };
-    cursors.iter().filter(|(_, cursor)| needs(cursor)).map(|(consumer, _)| consumer).collect()
+    cursors.iter().filter(needs).map(|(consumer, _)| consumer).collect()
 }
 
 /// Goes through the segments in their order and counts the records that are
@@ -188,13 +192,15 @@ impl Account {
                 Piece::Lost { from, to } => {
                     let fault = faults.next().cloned().unwrap_or(Fault::Record);
                     // A file that is missing is missing with its header.
-                    let range = if fault == Fault::Missing { (header.base, header.end()) } else { (from, to) };
+                    let range =
+                        if fault == Fault::Missing { (header.base, header.end()) } else { (from, to) };
                     self.open = Some(self.damages.len());
                     self.damages.push(damage(header.base, range, fault, *file, None));
                 }
                 Piece::Whole(run) => {
                     if let Some(open) = self.open.take() {
-                        let missing = self.expected.map(|expected| run.first_sequence.saturating_sub(expected));
+                        let missing =
+                            self.expected.map(|expected| run.first_sequence.saturating_sub(expected));
                         self.damages[open].records = missing;
                         self.expected = Some(run.first_sequence);
                     }

@@ -64,7 +64,8 @@ pub trait Storage: Send {
     /// name. Ends as [`Chore::Prepared`].
     fn prepare(&mut self, header: Header);
 
-    /// Starts to remove a segment durably. Ends as [`Chore::Removed`].
+    /// Starts to remove a segment durably. Ends as [`Chore::Removed`]. Segments go
+    /// in the order they were asked to; after one that failed to, none goes.
     fn remove(&mut self, base: Lsn);
 
     /// Starts to write `buffer[from..]` at an offset. Ends as
