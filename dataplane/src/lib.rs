@@ -33,6 +33,7 @@ mod launch;
 mod follow;
 mod info;
 mod stop;
+mod fault;
 
 // What a shard stands on.
 mod driver;

@@ -26,7 +26,7 @@ use crate::{
     args::Args,
     config::Config,
     driver::{self, Choice},
-    exit,
+    exit, fault,
     follow::{self, Tables},
     info::{self, Info},
     ingress::listener::Census,
@@ -82,8 +82,10 @@ fn serve(args: &Args) -> Result<u8, Failure> {
     let config = Config::load(args).map_err(|error| Failure::new(error.exit(), error.to_string()))?;
     let choice = driver::choose(config.runtime.driver)
         .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?;
-    let stop = stop::on_signal()
-        .map_err(|error| Failure::new(exit::OS_ERROR, format!("cannot watch for signals: {error}")))?;
+    let no_signals =
+        |error: io::Error| Failure::new(exit::OS_ERROR, format!("cannot watch for signals: {error}"));
+    let stop = stop::on_signal().map_err(no_signals)?;
+    fault::on_lost_page().map_err(no_signals)?;
     raise_descriptor_limit();
     let shards = shard_count(&args.data, config.runtime.shards)?;
     let listeners = listen(args.listen, shards)?;

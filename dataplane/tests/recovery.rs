@@ -152,3 +152,25 @@ fn a_second_process_on_the_same_data_is_refused() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains(&plane.pid().to_string()), "{text}");
 }
+
+#[test]
+fn a_file_that_is_shortened_under_the_process_ends_it_with_the_reason_and_is_refused_afterwards() {
+    let absent = Absent::reserve();
+    let mut patient = trigger("t", absent.address);
+    patient.delivery = delivery(60_000, 20);
+    let mut plane = Plane::start(&snapshot(vec![patient]), &["--shards", "1"]);
+    post(plane.ingress, "e", 3000);
+    let log = plane.directory.path().join("data/shard-0");
+    let segment = std::fs::read_dir(log)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "segment"))
+        .min();
+    std::fs::OpenOptions::new().write(true).open(segment.unwrap()).unwrap().set_len(4096).unwrap();
+    let _subscriber = absent.start(|_| answer(200));
+    eventually("the process ends", || !plane.is_running());
+    assert_eq!(plane.ended_with(), Some(74));
+    let refused = plane.command().output().unwrap();
+    assert_eq!(refused.status.code(), Some(65));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("eagre wal verify"));
+}
