@@ -7,8 +7,9 @@ mod support;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use eagre_sim::Disk;
 use eagre_wal::{Cursor, Fsync, Lsn, OpenError, Pending};
-use support::{EVENT, append, body, disk::Disk, flush, read_all, small};
+use support::{EVENT, append, body, flush, read_all, small};
 
 const SEGMENT_BYTES: usize = 16 * 1024;
 
@@ -55,7 +56,7 @@ fn version_1() -> Disk {
     log.append_group(8, Fsync::Always, &[(EVENT, &[b"one"]), (EVENT, &[b"two"])]).unwrap();
     let pending = vec![Pending { lsn: lsns[2], attempts: 3, due_ms: 4 }];
     log.update_cursor(5, Cursor { read: lsns[6], pending });
-    log.append_cursors(9).unwrap();
+    log.append_cursors(9, Fsync::Always).unwrap();
     flush(&mut log).unwrap();
     disk
 }

@@ -2,6 +2,7 @@
 
 mod support;
 
+use eagre_sim::Disk;
 use eagre_wal::{Cursor, Fsync, Kind, Log, Lsn, Options, Pending};
 use support::{BACKENDS, EVENT, append, append_at, body, flush, open, read_all, small};
 
@@ -91,7 +92,7 @@ fn a_body_outlives_its_segment_and_the_log() {
     }
     flush(&mut log).unwrap();
     let first = log.read(Lsn::ZERO).unwrap().unwrap();
-    log.append_cursors(0).unwrap();
+    log.append_cursors(0, Fsync::Always).unwrap();
     flush(&mut log).unwrap();
     log.release(0);
     assert!(log.usage().first > first.lsn);
@@ -110,9 +111,9 @@ fn cursors_come_back_after_a_reopen() {
         let cursor = Cursor { read: lsns[50], pending };
         log.update_cursor(9, cursor.clone());
         log.update_cursor(10, Cursor { read: lsns[1], pending: vec![] });
-        log.append_cursors(0).unwrap();
+        log.append_cursors(0, Fsync::Always).unwrap();
         log.remove_cursor(10);
-        log.append_cursors(0).unwrap();
+        log.append_cursors(0, Fsync::Always).unwrap();
         let with = Cursor { read: lsns[7], pending: vec![] };
         log.append_with_cursor(0, Fsync::Always, 11, with.clone(), (EVENT, &[b"reply"])).unwrap();
         for number in 0..100 {
@@ -137,7 +138,7 @@ fn segments_go_when_every_consumer_is_done_with_them_and_not_before() {
         for number in 0..300 {
             append(&mut log, &body(number));
         }
-        log.append_cursors(0).unwrap();
+        log.append_cursors(0, Fsync::Always).unwrap();
         flush(&mut log).unwrap();
         let segments = log.usage().segments;
         log.release(0);
@@ -149,7 +150,7 @@ fn segments_go_when_every_consumer_is_done_with_them_and_not_before() {
         log.update_cursor(1, Cursor { read: log.durable(), pending });
         log.release(0);
         assert!(read_all(&log) == entries, "the log does not know of it yet");
-        log.append_cursors(0).unwrap();
+        log.append_cursors(0, Fsync::Always).unwrap();
         log.release(0);
         assert!(read_all(&log) == entries, "it is not durable yet");
         flush(&mut log).unwrap();
@@ -164,6 +165,34 @@ fn segments_go_when_every_consumer_is_done_with_them_and_not_before() {
         let log = open(dir.path(), backend);
         assert!(log.read(keep).unwrap().as_ref() == Some(&entries[200]));
     }
+}
+
+#[test]
+fn segments_go_by_cursors_that_are_on_the_disk_whatever_the_mode() {
+    let disk = Disk::new();
+    let options = Options { fsync: Fsync::Never, ..small() };
+    let (mut log, _) = disk.open(&options).unwrap();
+    let first = append_at(&mut log, 0, Fsync::Never, &body(0));
+    for number in 1..150 {
+        append_at(&mut log, 0, Fsync::Never, &body(number));
+    }
+    // A cursor that comes with a record holds what it has not finished.
+    let cursor = Cursor { read: first, pending: vec![] };
+    log.append_with_cursor(0, Fsync::Never, 1, cursor, (EVENT, &[b"x"])).unwrap();
+    flush(&mut log).unwrap();
+    log.update_cursor(1, Cursor { read: log.durable(), pending: vec![] });
+    log.append_cursors(0, Fsync::Never).unwrap();
+    flush(&mut log).unwrap();
+    log.release(0);
+    assert_eq!(log.read(Lsn::ZERO).unwrap().unwrap().lsn, first, "only the kernel has the cursor");
+    // The release asked for the sync.
+    flush(&mut log).unwrap();
+    log.release(0);
+    assert!(log.usage().first > first);
+    drop(log);
+    disk.cut_power();
+    let (_, recovery) = disk.open(&options).unwrap();
+    assert_eq!(recovery.clamped, []);
 }
 
 #[test]

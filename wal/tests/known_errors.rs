@@ -2,10 +2,11 @@
 
 mod support;
 
-use std::{fs, io, time::Duration};
+use std::{collections::BTreeMap, fs, io, time::Duration};
 
+use eagre_sim::Disk;
 use eagre_wal::{AppendError, Backend, Fsync, Log, OpenError, Stage};
-use support::{EVENT, append, body, disk::Disk, flush, open, read_all, small};
+use support::{EVENT, append, body, flush, open, read_all, small};
 
 const EIO: i32 = 5;
 const EDQUOT: i32 = 122;
@@ -59,7 +60,7 @@ fn an_error_at_any_operation_is_final_and_loses_nothing_that_was_confirmed() {
             // The disk works again, and the log refuses all the same.
             assert!(log.submit().is_err() && log.poll().is_err());
             assert!(matches!(log.append(EVENT, 0, Fsync::Always, &[b"x"]), Err(AppendError::Poisoned(_))));
-            assert!(matches!(log.append_cursors(0), Err(AppendError::Poisoned(_))));
+            assert!(matches!(log.append_cursors(0, Fsync::Always), Err(AppendError::Poisoned(_))));
             assert_eq!(read_all(&log).len() as u64, confirmed);
             drop(log);
             disk.kill();
@@ -145,6 +146,42 @@ fn unknown_files_are_reported_and_left_alone() {
 }
 
 #[test]
+fn a_directory_that_is_refused_is_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = open(dir.path(), Backend::Thread);
+    for number in 0..200 {
+        append(&mut log, &body(number));
+    }
+    flush(&mut log).unwrap();
+    drop(log);
+    fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+    fs::write(dir.path().join("0000000000004000.segment.bak"), "mine").unwrap();
+    let files = || -> BTreeMap<_, _> {
+        let names = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let segments = names.filter(|path| path.file_name().unwrap() != "lock");
+        segments.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    };
+    let whole = files();
+    for damaged in whole.keys().filter(|path| path.extension().unwrap() == "segment") {
+        let bytes = &whole[damaged];
+        let mut flipped = bytes.clone();
+        flipped[40] ^= 1;
+        for damage in
+            [&flipped, &bytes[..bytes.len() / 2].to_vec(), &whole.values().next().unwrap()[..8].to_vec()]
+        {
+            fs::write(damaged, damage).unwrap();
+            let before = files();
+            let refused = Log::open(dir.path(), small()).err().expect("a header is damaged");
+            assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+            assert!(files() == before, "something was changed beside {}", damaged.display());
+        }
+        fs::write(damaged, bytes).unwrap();
+    }
+    assert_eq!(read_all(&open(dir.path(), Backend::Thread)).len(), 200);
+    assert!(whole.keys().all(|path| path.exists()));
+}
+
+#[test]
 fn a_missing_segment_file_is_damage_when_it_is_read() {
     let disk = Disk::new();
     let (mut log, _) = disk.open(&small()).unwrap();
@@ -152,8 +189,8 @@ fn a_missing_segment_file_is_damage_when_it_is_read() {
         append(&mut log, &body(number));
     }
     flush(&mut log).unwrap();
-    let base = *disk.state().segments.keys().next().unwrap();
-    disk.state().segments.remove(&base);
+    let base = *disk.state().files.keys().next().unwrap();
+    disk.state().files.remove(&base);
     let damage = log.read(base).unwrap_err();
     assert!(damage.to > damage.from);
     assert!(log.read(damage.to).unwrap().is_some(), "what is whole can still be read");

@@ -4,10 +4,11 @@ mod support;
 
 use std::time::Duration;
 
+use eagre_sim::Disk;
 use eagre_wal::{
     AppendError, Cursor, FRAME_HEADER_BYTES, Fsync, Full, Log, Lsn, OpenError, Options, OptionsError, Pending,
 };
-use support::{EVENT, append, body, disk::Disk, flush, read_all, small};
+use support::{EVENT, append, body, flush, read_all, small};
 
 /// Appends until the log is full, and tells why.
 fn fill(log: &mut Log) -> Full {
@@ -50,7 +51,7 @@ fn the_largest_record_fits_beside_as_many_cursors_as_there_can_be() {
         append(&mut log, &vec![1; options.record_bytes_max() as usize]);
         flush(&mut log).unwrap();
     }
-    log.append_cursors(0).unwrap();
+    log.append_cursors(0, Fsync::Always).unwrap();
     log.update_cursor(consumers, Cursor::default());
     log.update_cursor(consumers + 1, Cursor::default());
     let error = loop {
@@ -75,7 +76,7 @@ fn unfinished_records_that_do_not_fit_are_handed_out_again() {
     let pending: Vec<_> =
         (0..1000).map(|n| Pending { lsn: entries[0].lsn + n, attempts: 1, due_ms: n }).collect();
     log.update_cursor(1, Cursor { read: log.durable(), pending: pending.clone() });
-    log.append_cursors(0).unwrap();
+    log.append_cursors(0, Fsync::Always).unwrap();
     flush(&mut log).unwrap();
     drop(log);
     let (log, _) = disk.open(&small()).unwrap();
@@ -126,12 +127,39 @@ fn a_log_of_its_maximal_size_takes_records_again_when_consumers_advance() {
         assert!(entries.len() > 20, "what is there can be read");
         log.update_cursor(1, Cursor { read: log.durable(), pending: vec![] });
         // No room for a new segment; the rest of the active one takes the cursor.
-        log.append_cursors(0).unwrap();
+        log.append_cursors(0, Fsync::Always).unwrap();
         flush(&mut log).unwrap();
         log.release(0);
         log.poll().unwrap();
         assert!(log.usage().shortage.is_none(), "{:?}", log.usage());
     }
+}
+
+#[test]
+fn a_log_larger_than_its_options_have_become_goes_on() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&Options { segment_bytes: 64 * 1024, ..small() }).unwrap();
+    disk.state().is_full = true;
+    append(&mut log, &body(0));
+    flush(&mut log).unwrap();
+    drop(log);
+    disk.kill();
+    disk.state().is_full = false;
+    // One segment is more than all may take now.
+    let options = Options { segment_bytes: 16 * 1024, max_bytes: 32 * 1024, ..small() };
+    let (mut log, _) = disk.open(&options).unwrap();
+    for number in 1..300 {
+        let body = body(number);
+        let appended = (0..100).any(|_| {
+            flush(&mut log).unwrap();
+            log.release(0);
+            log.poll().unwrap();
+            log.append(EVENT, 0, Fsync::Always, &[&body]).is_ok()
+        });
+        assert!(appended, "it is full for good: {:?}", log.usage());
+    }
+    flush(&mut log).unwrap();
+    assert!(log.usage().bytes <= options.max_bytes);
 }
 
 #[test]

@@ -4,9 +4,10 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use eagre_sim::{Disk, Random};
 use eagre_wal::{AppendError, Cursor, Fsync, Log, Lsn, Options, Pending};
 use proptest::{collection::vec, prelude::*, test_runner::Config};
-use support::{EVENT, disk::Disk, flush, random::Random, small};
+use support::{EVENT, flush, small};
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -101,7 +102,7 @@ impl Model {
                 self.log().remove_cursor(consumer);
                 self.cursors.remove(&consumer);
             }
-            Operation::AppendCursors => drop(self.log().append_cursors(0)),
+            Operation::AppendCursors => drop(self.log().append_cursors(0, Fsync::Always)),
             Operation::AppendWithCursor(consumer) => self.append_with_cursor(consumer),
             Operation::Submit => self.log().submit().unwrap(),
             Operation::Poll => self.log().poll().unwrap(),
@@ -181,7 +182,10 @@ impl Model {
         let released = self.log().usage().first;
         self.log = None;
         match power {
-            Some(seed) => self.disk.cut_power(&mut Random(seed)),
+            Some(seed) => {
+                self.disk.state().random = Random(seed);
+                self.disk.cut_power();
+            }
             None => self.disk.kill(),
         }
         self.disk.state().is_full = false;

@@ -6,9 +6,6 @@ use std::path::Path;
 use eagre_wal::{AppendError, Backend, Entry, Fsync, Kind, Log, Lsn, Options, Poisoned};
 use rustix::event::{PollFd, PollFlags, poll};
 
-pub mod disk;
-pub mod random;
-
 /// The first kind that is the owner's.
 pub const EVENT: Kind = Kind(16);
 pub const BACKENDS: [Backend; 2] = [Backend::Ring, Backend::Thread];

@@ -1,0 +1,560 @@
+//! A simulation: the steps that a seed decides, on a log and on its model.
+
+use std::time::Duration;
+
+use eagre_wal::{
+    AppendError, Cursor, Entry, Fsync, Full, Kind, Log, Lsn, OpenError, Options, Pending, Poisoned,
+};
+
+use crate::{
+    coverage::{Branch, Coverage},
+    disk::Disk,
+    faults::Faults,
+    model::{Call, ELSEWHERE, HEADER_BYTES, Model, is_same},
+    plan::{Plan, Step},
+    random::Random,
+    rot,
+    trace::Trace,
+};
+
+/// Starts that may fail in a row before the disk is left in peace.
+const FAILED_STARTS_MAX: u64 = 6;
+/// Turns after which a disk in peace has done everything.
+const TURNS_MAX: u64 = 2000;
+/// Consumers that have a cursor at most.
+const CONSUMERS: u64 = 4;
+/// Unfinished records of a cursor at most: all cursors fit every segment.
+const PENDING_MAX: u64 = 3;
+
+/// What came of a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The hash of every call and its result.
+    pub trace: u64,
+    /// Which branches were taken.
+    pub coverage: Coverage,
+}
+
+/// Runs a seed.
+///
+/// # Panics
+/// When the log breaks a promise, or an invariant of its own.
+#[must_use]
+pub fn run(seed: u64, trace: Trace) -> Outcome {
+    let mut simulation = Simulation::new(seed, trace);
+    for _ in 0..simulation.plan.steps {
+        simulation.step();
+    }
+    simulation.resume();
+    simulation.rot();
+    let state = simulation.disk.state();
+    Outcome { trace: state.trace.hash(), coverage: state.coverage.clone() }
+}
+
+struct Simulation {
+    random: Random,
+    plan: Plan,
+    options: Options,
+    disk: Disk,
+    log: Option<Log>,
+    model: Model,
+    /// The owner's clock.
+    clock_ms: u64,
+    /// What the log takes of the disk at most.
+    bytes_max: u64,
+    poisoned: bool,
+}
+
+macro_rules! trace {
+    ($simulation:expr, $($line:tt)+) => {
+        $simulation.disk.state().trace.line(format_args!($($line)+))
+    };
+}
+
+impl Simulation {
+    fn new(seed: u64, trace: Trace) -> Self {
+        let mut random = Random(seed);
+        let plan = Plan::new(&mut random);
+        let disk = Disk::seeded(random.fork(), trace);
+        let options = plan.options(&mut random);
+        let mut simulation = Self {
+            random,
+            plan,
+            options,
+            disk,
+            log: None,
+            model: Model::default(),
+            clock_ms: 1_000_000,
+            bytes_max: 0,
+            poisoned: false,
+        };
+        trace!(simulation, "{:?}", simulation.plan);
+        simulation.start();
+        simulation
+    }
+
+    fn log(&mut self) -> &mut Log {
+        self.log.as_mut().expect("the log is open between steps")
+    }
+
+    fn hit(&self, branch: Branch) {
+        self.disk.state().coverage.hit(branch);
+    }
+
+    fn step(&mut self) {
+        let step = self.plan.step(&mut self.random);
+        trace!(self, "{step:?}");
+        match step {
+            Step::Append => self.append(1),
+            Step::Group => {
+                let records = 2 + self.random.below(4);
+                self.append(records);
+            }
+            Step::WithCursor => self.append_with_cursor(),
+            Step::MoveCursor => self.move_cursor(),
+            Step::RemoveCursor => {
+                let consumer = self.random.below(CONSUMERS);
+                self.log().remove_cursor(consumer);
+                self.model.cursors.remove(&consumer);
+            }
+            Step::StoreCursors => self.store_cursors(),
+            Step::Submit => self.checked(Log::submit),
+            Step::Poll => self.checked(Log::poll),
+            Step::Flush => self.flush(),
+            Step::Release => {
+                let now = self.clock_ms;
+                self.log().release(now);
+            }
+            Step::Read => self.read(),
+            Step::Seek => self.seek(),
+            Step::SetClock => self.set_clock(),
+            Step::PassTime => {
+                let time = Duration::from_millis(self.random.below(700));
+                self.disk.state().now += time;
+            }
+            Step::FillDisk => {
+                let full = self.random.coin();
+                self.disk.state().is_full = full;
+            }
+            Step::Reopen => self.reopen(),
+            Step::Kill => self.crash(false),
+            Step::CutPower => self.crash(true),
+        }
+        self.observe();
+        if self.poisoned && self.random.below(4) == 0 {
+            let power = self.random.coin();
+            self.crash(power);
+        }
+    }
+
+    fn observe(&mut self) {
+        let log = self.log.as_ref().expect("the log is open between steps");
+        let before = self.model.durable;
+        self.model.observe(log);
+        if log.durable_as(Fsync::Never) > log.durable() {
+            self.hit(Branch::WeakerBeforeStronger);
+        }
+        let state = self.disk.state();
+        assert!(!self.poisoned || self.model.durable == before, "confirmed by a log that is poisoned");
+        let (used, bytes) = (log.usage().bytes, state.bytes());
+        assert!(used <= self.bytes_max, "the log says it takes {used} of {} bytes", self.bytes_max);
+        assert!(bytes <= self.bytes_max, "the log takes {bytes} of {} bytes", self.bytes_max);
+    }
+
+    /// Calls the log and holds it to this: it is poisoned from the first failure
+    /// that the disk told it of, for good, and by nothing else.
+    fn checked(&mut self, call: impl FnOnce(&mut Log) -> Result<(), Poisoned>) {
+        let result = call(self.log());
+        trace!(self, "= {result:?}");
+        self.check_poison(result.is_err());
+    }
+
+    fn check_poison(&mut self, refused: bool) {
+        let fatal = self.disk.state().is_fatal();
+        assert!(refused || !self.poisoned, "a poisoned log works again");
+        assert!(!refused || fatal, "poisoned without a failure that is final");
+        assert!(refused || !fatal, "the disk failed, and the log goes on");
+        if refused && !self.poisoned {
+            self.hit(Branch::Poisoned);
+            self.poisoned = true;
+            // From here on nothing is confirmed.
+            self.model.durable = self.log().durable();
+        }
+    }
+
+    fn call(&mut self) -> Call {
+        Call { time_ms: self.clock_ms, fsync: self.random.pick(&self.plan.fsyncs) }
+    }
+
+    fn body(&mut self) -> (Kind, Vec<u8>) {
+        let bytes = self.plan.body_bytes(&self.options, &mut self.random);
+        // No two bodies are alike, and none is all zeros.
+        let mut source = self.random.fork();
+        let body = (0..bytes.div_ceil(8)).flat_map(|_| source.next().to_le_bytes());
+        let body = body.take(bytes as usize).collect();
+        (Kind(16 + self.random.below(240) as u8), body)
+    }
+
+    fn append(&mut self, records: u64) {
+        let call = self.call();
+        let bodies: Vec<_> = (0..records).map(|_| self.body()).collect();
+        let parts: Vec<[&[u8]; 1]> = bodies.iter().map(|(_, body)| [&body[..]]).collect();
+        let group: Vec<_> = bodies.iter().zip(&parts).map(|((kind, _), parts)| (*kind, &parts[..])).collect();
+        let end = self.log().end();
+        let appended = self.log().append_group(call.time_ms, call.fsync, &group);
+        self.note_roll(end, call.time_ms);
+        if let Some(last) = self.appended(&appended) {
+            if records > 1 {
+                self.hit(Branch::GroupKept);
+            }
+            self.model.appended(call, last, bodies);
+        }
+    }
+
+    fn append_with_cursor(&mut self) {
+        let (call, body) = (self.call(), self.body());
+        let consumer = self.random.below(CONSUMERS);
+        // What no cursor holds may go in the same call.
+        let held = self.model.cursors.range(..ELSEWHERE).map(|(_, cursor)| cursor.low()).min();
+        let held = held.unwrap_or(self.model.durable);
+        let cursor = self.cursor(held);
+        let parts: [&[u8]; 1] = [&body.1];
+        let (record, end) = ((body.0, &parts[..]), self.log().end());
+        let Call { time_ms, fsync } = call;
+        let appended = self.log().append_with_cursor(time_ms, fsync, consumer, cursor.clone(), record);
+        self.note_roll(end, time_ms);
+        if let Some(lsn) = self.appended(&appended) {
+            self.hit(Branch::CursorWithRecord);
+            // The frame of the cursor lies before the record.
+            self.model.stored_one(Lsn(lsn.0 - 1), time_ms, consumer, cursor);
+            self.model.appended(call, lsn, vec![body]);
+        }
+    }
+
+    fn store_cursors(&mut self) {
+        let (end, Call { time_ms, fsync }) = (self.log().end(), self.call());
+        let stored = self.log().append_cursors(time_ms, fsync);
+        trace!(self, "= {stored:?}");
+        let rolled = self.note_roll(end, time_ms);
+        self.count_error(&stored);
+        if stored.is_ok() && self.log().end() > end && !rolled {
+            self.model.stored_all(end, time_ms);
+        } else if stored.is_ok() && rolled {
+            let last = Lsn(self.log().end().0 - 1);
+            self.model.stored_all(last, time_ms);
+        }
+    }
+
+    /// A new segment was begun, with all cursors at its beginning.
+    fn note_roll(&mut self, end_before: Lsn, time_ms: u64) -> bool {
+        let (before, now) = {
+            let end = self.log().end();
+            let state = self.disk.state();
+            (state.base_of(end_before), state.base_of(end))
+        };
+        if before != now {
+            self.hit(Branch::Roll);
+            self.model.stored_all(now + HEADER_BYTES, time_ms);
+        }
+        before != now
+    }
+
+    fn appended(&mut self, result: &Result<Lsn, AppendError>) -> Option<Lsn> {
+        trace!(self, "= {result:?}");
+        self.count_error(result);
+        result.as_ref().ok().copied()
+    }
+
+    fn count_error<T>(&mut self, result: &Result<T, AppendError>) {
+        let branch = match result {
+            Ok(_) => return assert!(!self.poisoned, "a poisoned log takes records"),
+            Err(AppendError::Poisoned(_)) => return self.check_poison(true),
+            Err(AppendError::TooLarge { .. }) => Branch::TooLarge,
+            Err(AppendError::Full(Full::Preparing)) => Branch::FullPreparing,
+            Err(AppendError::Full(Full::Pending)) => Branch::FullPending,
+            Err(AppendError::Full(Full::MaxBytes { .. })) => Branch::FullMaxBytes,
+            Err(AppendError::Full(Full::NoSpace(_))) => Branch::FullNoSpace,
+            Err(error) => panic!("{error}"),
+        };
+        self.hit(branch);
+    }
+
+    /// A cursor within the log, from a position on: records below it are handed
+    /// out, a few of them not finished.
+    fn cursor(&mut self, from: Lsn) -> Cursor {
+        let readable = self.model.readable();
+        let readable = &readable[readable.partition_point(|record| record.lsn < from)..];
+        let read = self.random.below(readable.len() as u64 + 1) as usize;
+        let position = match readable.get(read) {
+            Some(record) => record.lsn,
+            None => self.model.durable.max(self.model.first),
+        };
+        let mut pending = Vec::new();
+        for record in &readable[..read] {
+            if pending.len() < PENDING_MAX as usize && self.random.below(read as u64) < 2 {
+                let (attempts, due_ms) = (self.random.below(9) as u16, self.random.below(99));
+                pending.push(Pending { lsn: record.lsn, attempts, due_ms });
+            }
+        }
+        Cursor { read: position, pending }
+    }
+
+    fn move_cursor(&mut self) {
+        if self.random.below(8) == 0 {
+            // Positions of another log, of which this one knows nothing.
+            let read = Lsn(self.random.next() >> 1);
+            let pending = vec![Pending { lsn: Lsn(read.0 / 2), attempts: 1, due_ms: 2 }];
+            let cursor = Cursor { read, pending };
+            self.log().update_cursor_elsewhere(ELSEWHERE, cursor.clone());
+            self.model.cursors.insert(ELSEWHERE, cursor);
+            return;
+        }
+        let (consumer, cursor) = (self.random.below(CONSUMERS), self.cursor(Lsn::ZERO));
+        self.log().update_cursor(consumer, cursor.clone());
+        self.model.cursors.insert(consumer, cursor);
+    }
+
+    /// Polls until nothing is left to do.
+    fn flush(&mut self) {
+        self.checked(Log::submit);
+        for _ in 0..TURNS_MAX {
+            if self.poisoned || self.log().is_idle() {
+                break;
+            }
+            self.checked(Log::poll);
+        }
+        if self.poisoned {
+            return;
+        }
+        let (idle, durable, end) = {
+            let log = self.log();
+            (log.is_idle(), log.durable(), log.end())
+        };
+        assert!(idle && durable == end, "a flush does not end: {durable} of {end}");
+        if self.plan.fsyncs.iter().all(|fsync| *fsync != Fsync::Never) {
+            // Every record asked for a sync, at once or after its interval.
+            self.model.survives_power = self.model.survives_power.max(end);
+        }
+    }
+
+    fn read(&mut self) {
+        let at = Lsn(self.random.below(self.model.durable.0 + 200));
+        let log = self.log.as_ref().expect("the log is open between steps");
+        let readable = self.model.readable();
+        let expected = readable.get(readable.partition_point(|record| record.lsn < at));
+        match log.read(at) {
+            Ok(found) => {
+                let sequence = self.sequence_of(expected.map_or(Lsn::MAX, |record| record.lsn));
+                let same = match (&found, expected) {
+                    (Some(entry), Some(record)) => is_same(entry, record, sequence),
+                    (found, expected) => found.is_none() && expected.is_none(),
+                };
+                assert!(same, "at {at} is {found:?}, not {expected:?}");
+            }
+            Err(damage) => self.excuse(&damage.to_string()),
+        }
+    }
+
+    fn sequence_of(&self, lsn: Lsn) -> u64 {
+        self.model.records.partition_point(|record| record.lsn < lsn) as u64
+    }
+
+    /// What cannot be read is the disk's fault.
+    fn excuse(&self, damage: &str) {
+        let mut state = self.disk.state();
+        assert!(state.take_failed() || state.has_lost(), "{damage}");
+    }
+
+    fn seek(&mut self) {
+        let readable = self.model.readable();
+        let time_ms = match readable.len() as u64 {
+            0 => self.clock_ms,
+            records => readable[self.random.below(records) as usize].time_ms + self.random.below(2),
+        };
+        let expected = readable.iter().find(|record| record.time_ms >= time_ms);
+        let expected = expected.map_or(self.model.durable, |record| record.lsn);
+        let last = readable.last().map(|record| record.lsn);
+        let log = self.log.as_ref().expect("the log is open between steps");
+        match log.seek(time_ms) {
+            Ok(found) => assert_eq!(found, expected, "sought {time_ms} ms"),
+            Err(damage) => self.excuse(&damage.to_string()),
+        }
+        match log.last() {
+            Ok(found) => assert_eq!(found.map(|entry| entry.lsn), last, "the last record"),
+            Err(damage) => self.excuse(&damage.to_string()),
+        }
+    }
+
+    /// The clock goes on, or is set forwards or back.
+    fn set_clock(&mut self) {
+        let step_ms = self.random.pick(&[1, 10, 1000, 3_600_000]);
+        let by = self.random.below(step_ms);
+        let forwards = self.random.below(3) > 0;
+        self.clock_ms = if forwards { self.clock_ms + by } else { self.clock_ms.saturating_sub(by) };
+    }
+
+    fn reopen(&mut self) {
+        self.flush();
+        if !self.poisoned {
+            self.store_cursors();
+            self.flush();
+        }
+        self.crash(false);
+    }
+
+    fn crash(&mut self, power: bool) {
+        self.log = None;
+        let survives = if power || self.disk.state().has_lost() {
+            self.model.survives_power
+        } else {
+            self.model.survives_kill
+        };
+        self.end_process(power);
+        self.restart(survives);
+        self.observe();
+    }
+
+    fn end_process(&mut self, power: bool) {
+        trace!(self, "power: {power}");
+        if power { self.disk.cut_power() } else { self.disk.kill() }
+    }
+
+    fn start(&mut self) {
+        self.restart(Lsn::ZERO);
+    }
+
+    /// Starts until the log opens; what `survives` must be in it.
+    fn restart(&mut self, mut survives: Lsn) {
+        let whole = self.disk.state().stored_to();
+        if self.plan.options_change && self.random.coin() {
+            self.options = self.plan.options(&mut self.random);
+            self.hit(Branch::OptionsChanged);
+        }
+        self.poisoned = false;
+        let mut crashes = 0;
+        for attempt in 0.. {
+            self.set_faults(attempt < FAILED_STARTS_MAX);
+            trace!(self, "open {attempt}");
+            let opened = self.disk.open(&self.options);
+            if self.disk.state().has_lost() {
+                survives = survives.min(self.model.survives_power);
+            }
+            let error = match opened {
+                Ok((log, recovery)) => return self.started(log, &recovery, (survives, whole)),
+                Err(error) => error,
+            };
+            trace!(self, "= {error}");
+            assert!(matches!(error, OpenError::Io { .. }), "a log that has only crashed is refused: {error}");
+            assert!(self.disk.state().take_failed(), "{error}");
+            if self.disk.state().is_dead() {
+                crashes += 1;
+                self.hit(if crashes == 1 { Branch::CrashInRecovery } else { Branch::SecondCrashInRecovery });
+            }
+            let power = self.random.coin();
+            if power {
+                survives = survives.min(self.model.survives_power);
+            }
+            self.end_process(power);
+        }
+    }
+
+    fn set_faults(&mut self, on: bool) {
+        let mut state = self.disk.state();
+        state.faults = if on { self.plan.faults } else { Faults::default() };
+        state.is_full &= on;
+        state.take_failed();
+        state.dies_in =
+            (on && self.plan.dies_in_recovery && self.random.coin()).then(|| self.random.below(12));
+    }
+
+    fn started(&mut self, log: Log, recovery: &eagre_wal::Recovery, promise: (Lsn, Lsn)) {
+        trace!(self, "= {recovery:?}, durable {}, end {}", log.durable(), log.end());
+        {
+            let mut state = self.disk.state();
+            state.dies_in = None;
+            state.accept(log.durable());
+            // Segments from before the options changed may be larger.
+            let largest = state.files.values().map(|file| file.cache().len() as u64).max().unwrap_or(0);
+            let two = largest + self.options.segment_bytes;
+            self.bytes_max = self.options.max_bytes.max(state.bytes()).max(two);
+            self.model.recovered(&log, recovery, promise, &mut state.coverage);
+        }
+        if log.end() > log.durable() {
+            self.hit(Branch::BegunSegment);
+            let (base, time_ms) = (log.durable(), self.model.time_ms);
+            self.model.stored_all(base + HEADER_BYTES, time_ms);
+        }
+        self.log = Some(log);
+        self.read_all();
+    }
+
+    /// Every record is there, with its bytes, and no other.
+    fn read_all(&mut self) {
+        self.disk.state().faults.failed_view = 0;
+        let log = self.log.as_ref().expect("the log is open");
+        let mut at = Lsn::ZERO;
+        let first = self.sequence_of(self.model.first);
+        for (record, sequence) in self.model.readable().iter().zip(first..) {
+            let entry = log.read(at).unwrap_or_else(|damage| panic!("{damage}"));
+            let entry: Entry = entry.unwrap_or_else(|| panic!("no record at {}", record.lsn));
+            assert!(is_same(&entry, record, sequence), "{entry:?} is not {record:?}");
+            at = entry.next;
+        }
+        assert_eq!(log.read(at).ok(), Some(None), "a record that nobody appended");
+        self.disk.state().faults.failed_view = self.plan.faults.failed_view;
+    }
+
+    /// On a disk in peace, consumers that advance bring every log back to work.
+    fn resume(&mut self) {
+        self.set_faults(false);
+        if self.poisoned {
+            self.crash(true);
+            self.set_faults(false);
+        }
+        if self.plan.faults.failed_write_back > 0 {
+            // A loss in the background is yet to be told.
+            self.crash(true);
+            self.set_faults(false);
+        }
+        let records = self.model.records.len();
+        for _ in 0..TURNS_MAX {
+            self.append(1);
+            if self.model.records.len() > records {
+                break;
+            }
+            self.flush();
+            let end = self.log().durable();
+            for consumer in
+                (0..CONSUMERS).filter(|id| self.model.cursors.contains_key(id)).collect::<Vec<_>>()
+            {
+                let cursor = Cursor { read: end, pending: Vec::new() };
+                self.log().update_cursor(consumer, cursor.clone());
+                self.model.cursors.insert(consumer, cursor);
+            }
+            self.store_cursors();
+            self.flush();
+            let now = self.clock_ms;
+            self.log().release(now);
+            self.disk.state().now += Duration::from_millis(100);
+            self.checked(Log::poll);
+            self.observe();
+        }
+        assert!(self.model.records.len() > records, "a log with room takes no record");
+        self.hit(Branch::Resumed);
+        self.flush();
+        self.observe();
+    }
+
+    /// The disk loses or changes what was durable.
+    fn rot(&mut self) {
+        self.crash(true);
+        self.set_faults(false);
+        self.log = None;
+        self.disk.kill();
+        let image = self.disk.image();
+        let mut state = self.disk.state();
+        let mut random = self.random.fork();
+        let crate::disk::State { trace, coverage, .. } = &mut *state;
+        rot::rot(&mut random, &self.model, &self.options, &image, trace, coverage);
+    }
+}
