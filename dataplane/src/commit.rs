@@ -18,7 +18,7 @@ use std::{
 };
 
 use eagre_wal::{
-    AppendError, Clamped, Cursor, Damage, Entry, Fsync, Kind, Log, Lsn, Missing, Recovery, Usage,
+    AppendError, Clamped, Cursor, Damage, Entry, Fsync, Full, Kind, Log, Lsn, Missing, Recovery, Usage,
 };
 
 use crate::{
@@ -260,6 +260,13 @@ impl CommitLog {
     pub(crate) async fn all_committed(&self, fsync: Fsync) {
         let lsn = Lsn(self.end().0.saturating_sub(1));
         self.committed(Stored { lsn, fsync }).await;
+    }
+
+    /// Why nothing new is to be taken in: what room is left is for what leads to
+    /// more room, such as replies to events that would otherwise stay.
+    pub(crate) fn shortage(&self) -> Option<Full> {
+        let log = self.log.borrow();
+        log.is_short().then(|| log.why_full())
     }
 
     /// Bytes and segments in use.

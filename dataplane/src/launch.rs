@@ -131,6 +131,7 @@ async fn serve(setup: Setup, log: Log, backlogs: Backlogs) {
     net::spawn(flush(Rc::clone(&shard)));
     net::spawn(Rc::clone(&shard).run_timers());
     net::spawn(Rc::clone(&shard).run_housekeeping());
+    net::spawn(Rc::clone(&shard).run_lateness());
     shard.backlogs.start();
     net::spawn(Rc::clone(&shard).run_cleaning());
 

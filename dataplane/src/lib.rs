@@ -49,6 +49,7 @@ mod shard;
 mod table;
 mod reconfigure;
 mod housekeeping;
+mod lateness;
 
 // The path of an event.
 mod ingress;

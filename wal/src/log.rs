@@ -340,7 +340,9 @@ impl Log {
         if self.fits(bytes) { Ok(()) } else { Err(self.why_full().into()) }
     }
 
-    fn why_full(&self) -> Full {
+    /// Why a record that does not fit now is refused.
+    #[must_use]
+    pub fn why_full(&self) -> Full {
         self.shortage.as_ref().map_or(Full::Preparing, |(why, _)| why.clone())
     }
 
@@ -534,6 +536,15 @@ impl Log {
     #[must_use]
     pub fn oldest_end(&self) -> Option<Lsn> {
         self.full.front().map(|oldest| oldest.header.end())
+    }
+
+    /// Space is short: no segment stands ready, none can be prepared now, and half
+    /// of the active one is used up. An owner who stops here to take in what is
+    /// new has the other half to finish what is old.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        let header = &self.active.header;
+        self.shortage.is_some() && self.spares.is_empty() && self.end > header.base + header.segment_bytes / 2
     }
 
     /// All cursors.

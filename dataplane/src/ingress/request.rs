@@ -173,6 +173,9 @@ fn has_room(shard: &Shard, broker: &BrokerRoute) -> Result<(), Reason> {
     if shard.backlogs.is_over_quota(broker.broker.id) {
         return Err(Reason::OverQuota);
     }
+    if let Some(shortage) = shard.log.shortage() {
+        return Err(full(shortage.into()));
+    }
     shard.may_accept().map_err(full)
 }
 

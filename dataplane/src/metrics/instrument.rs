@@ -74,6 +74,24 @@ pub(super) const FLUSH_NS: &[u64; 14] = &[
     1_000_000_000,
 ];
 
+/// Upper bounds of how late a shard comes to what is due, nanoseconds.
+pub(super) const LATENESS_NS: &[u64; 14] = &[
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    150_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    50_000_000,
+    250_000_000,
+    1_000_000_000,
+];
+
 /// Upper bounds of the records of one flush.
 pub(super) const FLUSH_RECORDS: &[u64; 14] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
 

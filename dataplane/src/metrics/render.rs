@@ -182,6 +182,10 @@ fn log(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>]) {
     for (i, shard) in shards.iter().enumerate() {
         text.histogram(&[("shard", &i.to_string())], &shard.flush_records.read(), 1.0);
     }
+    text.family("eagre_shard_lateness_seconds", "histogram", "How late a shard comes to what is due.");
+    for (i, shard) in shards.iter().enumerate() {
+        text.histogram(&[("shard", &i.to_string())], &shard.lateness.read(), NS_PER_S);
+    }
     let mut each = |name, kind, help, value: fn(&ShardMetrics) -> u64| {
         text.family(name, kind, help);
         by_shard(text, shards, value);

@@ -8,7 +8,7 @@ use std::{
 
 use eagre_wal::Usage;
 
-use super::instrument::{Counter, Dispatch, FLUSH_NS, FLUSH_RECORDS, Gauge, Histogram};
+use super::instrument::{Counter, Dispatch, FLUSH_NS, FLUSH_RECORDS, Gauge, Histogram, LATENESS_NS};
 
 /// What one shard counts. Its own thread writes, anyone reads. Aligned so that no two
 /// shards share a cache line, nor the pair of lines that is fetched together.
@@ -25,6 +25,7 @@ pub struct ShardMetrics {
     pub(super) ignored_replies: [Counter; IgnoredReply::ALL.len()],
     pub(super) flush_duration: Histogram,
     pub(super) flush_records: Histogram,
+    pub(super) lateness: Histogram,
     pub(super) flush_bytes: Counter,
     pub(super) log_used_bytes: Gauge,
     pub(super) log_max_bytes: Gauge,
@@ -129,6 +130,7 @@ impl Default for ShardMetrics {
             ignored_replies: Default::default(),
             flush_duration: Histogram::new(FLUSH_NS),
             flush_records: Histogram::new(FLUSH_RECORDS),
+            lateness: Histogram::new(LATENESS_NS),
             flush_bytes: Counter::default(),
             log_used_bytes: Gauge::default(),
             log_max_bytes: Gauge::default(),
@@ -194,6 +196,11 @@ impl ShardMetrics {
         self.flush_duration.observe(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         self.flush_records.observe(records);
         self.flush_bytes.add(bytes);
+    }
+
+    /// The shard came so late to what was due.
+    pub fn was_late(&self, lateness: Duration) {
+        self.lateness.observe(u64::try_from(lateness.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// What the log takes of the disk.

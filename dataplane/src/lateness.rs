@@ -1,0 +1,60 @@
+//! How late a shard comes to what is due: the one number that tells whether it
+//! is overloaded or stuck.
+//!
+//! A kernel timer becomes readable on the beat; how long after that this task
+//! runs is what everything else on the shard waits, too. The runtime's own
+//! timers would not do: they are as coarse as a millisecond.
+
+use std::{io, rc::Rc, time::Duration};
+
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    time::{
+        ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+        timerfd_create, timerfd_settime,
+    },
+};
+
+use crate::{net::Readiness, shard::Shard};
+
+/// Often enough for a tail to be seen within seconds, and a ten-thousandth of
+/// the shard's time.
+const BEAT: Duration = Duration::from_millis(10);
+
+impl Shard {
+    /// Measures for as long as the shard runs.
+    pub(crate) async fn run_lateness(self: Rc<Self>) {
+        if let Err(error) = self.measure_lateness().await {
+            tracing::warn!("the lateness of a shard is not measured: {error}");
+        }
+    }
+
+    async fn measure_lateness(&self) -> io::Result<()> {
+        let timer =
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        let due = Readiness::watch(timer.as_fd())?;
+        let mut beat = now() + BEAT;
+        loop {
+            set(&timer, beat)?;
+            due.ready().await?;
+            let now = now();
+            self.metrics.was_late(now.saturating_sub(beat));
+            // Beats that were missed are not made up for.
+            beat = (beat + BEAT).max(now);
+        }
+    }
+}
+
+/// The clock that the timer goes by.
+fn now() -> Duration {
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Monotonic);
+    Duration::new(tv_sec as u64, tv_nsec as u32)
+}
+
+/// Setting it also makes it unreadable.
+fn set(timer: &OwnedFd, at: Duration) -> io::Result<()> {
+    let at = Timespec { tv_sec: at.as_secs() as i64, tv_nsec: i64::from(at.subsec_nanos()) };
+    let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: at };
+    timerfd_settime(timer, TimerfdTimerFlags::ABSTIME, &once)?;
+    Ok(())
+}
