@@ -24,9 +24,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 const BODY_BYTES: usize = 1024;
 const FRAME_BYTES: usize = BODY_BYTES + FRAME_HEADER_BYTES as usize;
-/// Bytes of the bare loop's file, and of a segment without a pause.
+/// Bytes of a segment, and of the bare loop's file, without a pause.
 const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes of a segment for bursts: most of them end before the next is prepared.
+/// Bytes of both for bursts: most of them end before the next segment is prepared.
 const LARGE_SEGMENT_BYTES: u64 = 512 * 1024 * 1024;
 /// One measurement; the two loops take turns.
 const TURN: Duration = Duration::from_millis(500);
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let records_max = bytes_max / FRAME_BYTES;
             let log_dir = dir.path().join("log");
             let mut log = LogLoop::open(&log_dir, segment_bytes)?;
-            let mut bare = BareLoop::open(&dir.path().join("bare"))?;
+            let mut bare = BareLoop::open(&dir.path().join("bare"), segment_bytes)?;
             let mut rates = Vec::new();
             for _ in 0..TURNS {
                 log.prepared()?;
@@ -131,22 +131,23 @@ struct BareLoop {
     ring: IoUring,
     file: File,
     bytes: Vec<u8>,
+    file_bytes: u64,
     offset: u64,
 }
 
 impl BareLoop {
-    fn open(path: &Path) -> Result<Self, Box<dyn Error>> {
+    fn open(path: &Path, file_bytes: u64) -> Result<Self, Box<dyn Error>> {
         let mut file = File::create(path)?;
-        for _ in 0..SEGMENT_BYTES / (16 * 1024) {
+        for _ in 0..file_bytes / (16 * 1024) {
             file.write_all(&[0; 16 * 1024])?;
         }
         file.sync_all()?;
-        Ok(Self { ring: IoUring::new(2)?, file, bytes: vec![7; 1024 * FRAME_BYTES], offset: 0 })
+        Ok(Self { ring: IoUring::new(2)?, file, bytes: vec![7; 1024 * FRAME_BYTES], file_bytes, offset: 0 })
     }
 
     fn round(&mut self, waiters: usize) -> Result<(), Box<dyn Error>> {
         let bytes = waiters * FRAME_BYTES;
-        if self.offset + bytes as u64 > SEGMENT_BYTES {
+        if self.offset + bytes as u64 > self.file_bytes {
             self.offset = 0;
         }
         let fd = types::Fd(self.file.as_raw_fd());
