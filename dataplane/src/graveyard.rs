@@ -33,13 +33,14 @@ const VERSION: u8 = 1;
 pub(crate) struct Graveyard {
     directory: PathBuf,
     options: Options,
+    fsync: Fsync,
     log: RefCell<Option<Rc<CommitLog>>>,
 }
 
 impl Graveyard {
     /// A store in `directory`, which need not exist.
-    pub(crate) fn new(directory: PathBuf, options: Options) -> Self {
-        Self { directory, options, log: RefCell::default() }
+    pub(crate) fn new(directory: PathBuf, options: Options, fsync: Fsync) -> Self {
+        Self { directory, options, fsync, log: RefCell::default() }
     }
 
     /// Stores the event's log record with the reason of its failure; true once
@@ -48,7 +49,7 @@ impl Graveyard {
         let Some(log) = self.log() else { return false };
         let prefix = prefix(trigger, failure);
         let parts = [&prefix, failure.destination.as_bytes(), &failure.data, event];
-        match log.append(DEAD_LETTER, clock::now_ms(), self.options.fsync, &parts) {
+        match log.append(DEAD_LETTER, clock::now_ms(), self.fsync, &parts) {
             Ok(stored) => {
                 log.committed(stored).await;
                 true

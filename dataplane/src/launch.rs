@@ -107,7 +107,6 @@ fn options(setup: &Setup) -> Options {
         segment_bytes: wal.segment_bytes,
         max_bytes: wal.max_bytes_per_shard(setup.shards),
         pending_bytes_max: setup.config.limits.pending_batch_bytes as u64,
-        fsync: wal.fsync,
         retain: wal.retain,
         backend: match setup.driver {
             Driver::Uring => Backend::Ring,
@@ -184,7 +183,11 @@ fn graveyard(setup: &Setup) -> Graveyard {
     let options = options(setup);
     let max_bytes = (options.max_bytes / 8).max(options.segment_bytes * eagre_wal::SEGMENTS_MIN);
     let directory = log_directory(&setup.data, setup.index).join(DEAD_LETTERS);
-    Graveyard::new(directory, Options { max_bytes, retain: Retain::default(), ..options })
+    Graveyard::new(
+        directory,
+        Options { max_bytes, retain: Retain::default(), ..options },
+        setup.config.wal.fsync,
+    )
 }
 
 async fn flush(shard: Rc<Shard>) {

@@ -146,7 +146,6 @@ impl Plan {
             segment_bytes,
             max_bytes: segment_bytes * random.pick(&[2, 3, 4, 6, 10]),
             pending_bytes_max: random.pick(&[1000, 10_000, 1_000_000]),
-            fsync: random.pick(&self.fsyncs),
             retain,
             ..Options::default()
         }

@@ -63,8 +63,6 @@ pub struct Options {
     pub max_bytes: u64,
     /// Bytes of records that may wait for the flush in front of them.
     pub pending_bytes_max: u64,
-    /// When the log's own records, its cursors, count as durable.
-    pub fsync: Fsync,
     /// How long records are kept that no cursor needs.
     pub retain: Retain,
     /// How writes and syncs reach the kernel.
@@ -77,7 +75,6 @@ impl Default for Options {
             segment_bytes: 64 * 1024 * 1024,
             max_bytes: 10 * 1024 * 1024 * 1024,
             pending_bytes_max: 64 * 1024 * 1024,
-            fsync: Fsync::Always,
             retain: Retain::default(),
             backend: Backend::Ring,
         }

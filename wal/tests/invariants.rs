@@ -170,7 +170,7 @@ fn segments_go_when_every_consumer_is_done_with_them_and_not_before() {
 #[test]
 fn segments_go_by_cursors_that_are_on_the_disk_whatever_the_mode() {
     let disk = Disk::new();
-    let options = Options { fsync: Fsync::Never, ..small() };
+    let options = small();
     let (mut log, _) = disk.open(&options).unwrap();
     let first = append_at(&mut log, 0, Fsync::Never, &body(0));
     for number in 1..150 {
@@ -200,7 +200,7 @@ fn weaker_modes_are_durable_when_written() {
     for fsync in [Fsync::Never, Fsync::Interval(std::time::Duration::from_millis(1))] {
         for backend in BACKENDS {
             let dir = tempfile::tempdir().unwrap();
-            let options = Options { backend, fsync, ..small() };
+            let options = Options { backend, ..small() };
             let mut log = Log::open(dir.path(), options.clone()).unwrap().0;
             for number in 0..300 {
                 append_at(&mut log, 7, fsync, &body(number));

@@ -53,6 +53,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 struct Model {
     disk: Disk,
     options: Options,
+    fsync: Fsync,
     log: Option<Log>,
     /// Every record with its body; those of one group have its number.
     records: Vec<(Lsn, Vec<u8>, u64)>,
@@ -65,11 +66,12 @@ struct Model {
 impl Model {
     fn new(fsync: Fsync) -> Self {
         let disk = Disk::new();
-        let options = Options { fsync, max_bytes: 128 * 1024, ..small() };
+        let options = Options { max_bytes: 128 * 1024, ..small() };
         let (log, _) = disk.open(&options).unwrap();
         Self {
             disk,
             options,
+            fsync,
             log: Some(log),
             records: Vec::new(),
             released: Lsn::ZERO,
@@ -129,7 +131,7 @@ impl Model {
         let bodies: Vec<_> = sizes.iter().map(|bytes| self.body(*bytes)).collect();
         let parts: Vec<[&[u8]; 1]> = bodies.iter().map(|body| [&body[..]]).collect();
         let records: Vec<_> = parts.iter().map(|parts| (EVENT, &parts[..])).collect();
-        let fsync = self.options.fsync;
+        let fsync = self.fsync;
         match self.log().append_group(0, fsync, &records) {
             Ok(last) => self.appended(last, &bodies),
             Err(AppendError::Full(_)) => {}
@@ -140,7 +142,7 @@ impl Model {
     fn append_with_cursor(&mut self, consumer: u64) {
         let body = self.body(20);
         let cursor = self.cursor(0, 0);
-        let fsync = self.options.fsync;
+        let fsync = self.fsync;
         match self.log().append_with_cursor(0, fsync, consumer, cursor.clone(), (EVENT, &[&body])) {
             Ok(lsn) => {
                 self.appended(lsn, &[body]);
@@ -193,7 +195,7 @@ impl Model {
         assert!(recovery.clamped.iter().all(|clamped| clamped.from < released), "{recovery:?}");
         self.cursors = log.cursors().iter().map(|(consumer, cursor)| (consumer, cursor.clone())).collect();
         let end = log.durable();
-        if self.options.fsync == Fsync::Always || power.is_none() {
+        if self.fsync == Fsync::Always || power.is_none() {
             assert!(end >= durable, "{durable} was durable, {end} is the end");
         }
         let lost: Vec<_> = self.records.extract_if(.., |(lsn, ..)| *lsn >= end).collect();

@@ -118,6 +118,8 @@ impl Plan {
         // The first gets everything, replies too, so it must not reply itself.
         let mut triggers = vec![Trigger { wants: None, replies: false, ..trigger(&mut random) }];
         triggers.extend((0..others).map(|_| trigger(&mut random)));
+        // A reply is called after its event, so only one trigger replies to it.
+        triggers.iter_mut().filter(|trigger| trigger.replies).skip(1).for_each(|other| other.replies = false);
         Self {
             seed,
             shards,
@@ -217,5 +219,12 @@ mod tests {
         for trigger in plans.flat_map(|plan| plan.triggers) {
             assert!(!(trigger.replies && trigger.matches(Kind::Reply)), "{trigger:?}");
         }
+    }
+
+    #[test]
+    fn an_event_has_one_reply() {
+        let plans = (0..1000).map(Plan::new);
+        let most = plans.map(|plan| plan.triggers.iter().filter(|trigger| trigger.replies).count()).max();
+        assert_eq!(most, Some(1));
     }
 }

@@ -1,0 +1,252 @@
+//! What goes in: records into the pending batch, and the segment that takes over
+//! when the active one is full.
+
+use std::iter;
+
+use super::{Active, Log};
+use crate::{
+    canary::{Canary, planted},
+    cursor::{Cursor, Cursors, DoNotFit},
+    error::{AppendError, Full},
+    limits::{self, cursors_bytes_max},
+    lsn::Lsn,
+    options::Fsync,
+    reader::Extent,
+    record::{self, FRAME_HEADER_BYTES, Kind, Meta},
+    segment::{Header, Seal},
+};
+
+impl Log {
+    /// Appends a record to the pending batch; its body is the parts one after
+    /// another. Never waits. The record is durable, as `fsync` means it, when its
+    /// position is below [`durable_as`](Self::durable_as).
+    ///
+    /// A record is not stamped with an earlier time than the one before it: where
+    /// the clock was set back, the latest time stands until it is reached again.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; then nothing was appended.
+    pub fn append(
+        &mut self,
+        kind: Kind,
+        time_ms: u64,
+        fsync: Fsync,
+        parts: &[&[u8]],
+    ) -> Result<Lsn, AppendError> {
+        self.append_group(time_ms, fsync, &[(kind, parts)])
+    }
+
+    /// Appends records that are in the log together or not at all, also after
+    /// a crash, and gives the position of the last.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; then nothing was appended.
+    pub fn append_group(
+        &mut self,
+        time_ms: u64,
+        fsync: Fsync,
+        records: &[(Kind, &[&[u8]])],
+    ) -> Result<Lsn, AppendError> {
+        if let Some((kind, _)) = records.iter().find(|(kind, _)| !kind.is_owners()) {
+            return Err(AppendError::ReservedKind(kind.0));
+        }
+        self.put(time_ms, fsync, records)
+    }
+
+    /// Changes a cursor and appends a record, together or not at all, also
+    /// after a crash. The cursor is changed in memory at once.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; then the cursor is as it was.
+    pub fn append_with_cursor(
+        &mut self,
+        time_ms: u64,
+        fsync: Fsync,
+        consumer: u64,
+        cursor: Cursor,
+        record: (Kind, &[&[u8]]),
+    ) -> Result<Lsn, AppendError> {
+        if !record.0.is_owners() {
+            return Err(AppendError::ReservedKind(record.0.0));
+        }
+        let body = self.cursors.encode_one(consumer, &cursor, self.cursors_bytes_max());
+        let body = body.map_err(|DoNotFit| self.too_many_cursors())?;
+        let lsn = self.put(time_ms, fsync, &[(Kind::CURSORS, &[&body]), record])?;
+        // The others are in the log as they were before.
+        let low = self.cursors.low_of(consumer, &cursor);
+        self.release_mark.store(self.end, self.release_mark.stored().min(low));
+        self.cursors.insert_stored(consumer, cursor);
+        Ok(lsn)
+    }
+
+    /// Appends every cursor that changed since it was last in the log.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; then the cursors are stored with a later call.
+    pub fn append_cursors(&mut self, time_ms: u64, fsync: Fsync) -> Result<(), AppendError> {
+        self.check()?;
+        if self.cursors.has_changed() {
+            let body = self.cursors.encode_changed(self.cursors_bytes_max());
+            let body = body.map_err(|DoNotFit| self.too_many_cursors())?;
+            if self.has_reserve_for(body.len() as u64) {
+                self.write_frame(Kind::CURSORS, time_ms, fsync, &[&body], false);
+            } else {
+                self.put(time_ms, fsync, &[(Kind::CURSORS, &[&body])])?;
+            }
+            self.cursors.stored();
+        }
+        self.release_mark.store(self.end, self.cursors.low());
+        Ok(())
+    }
+
+    /// As long as no segment stands ready, the end of the active one is kept
+    /// for the cursors that free a segment. Otherwise a log that is full could
+    /// not take note that its consumers have advanced, and would stay full.
+    fn has_reserve_for(&self, body_bytes: u64) -> bool {
+        let oldest_end = self.full.front().map(|oldest| oldest.header.end());
+        let frees =
+            oldest_end.is_some_and(|end| self.release_mark.stored() < end && end <= self.cursors.low());
+        frees && self.end + record::frame_bytes(body_bytes) <= self.active.header.seal()
+    }
+
+    /// Records of so many bytes fit the active segment, and leave its reserve.
+    fn fits(&self, bytes: u64) -> bool {
+        let header = &self.active.header;
+        let reserve = if self.spares.is_empty() { cursors_bytes_max(header.segment_bytes) } else { 0 };
+        self.end + bytes + reserve <= header.seal()
+    }
+
+    fn put(&mut self, time_ms: u64, fsync: Fsync, records: &[(Kind, &[&[u8]])]) -> Result<Lsn, AppendError> {
+        self.check()?;
+        let bytes = records.iter().fold(0u64, |sum, (_, parts)| {
+            sum.saturating_add(record::frame_bytes(parts.iter().map(|part| part.len() as u64).sum()))
+        });
+        let max = limits::group_bytes_max(self.segment_bytes_min());
+        if bytes > max {
+            return Err(AppendError::TooLarge { bytes, max });
+        }
+        let queued = self.flush.queued_bytes();
+        if queued > 0 && queued + bytes > self.options.pending_bytes_max {
+            return Err(Full::Pending.into());
+        }
+        if !self.fits(bytes) {
+            self.make_room(time_ms, bytes)?;
+        }
+        let mut lsn = self.end;
+        for (index, (kind, parts)) in records.iter().enumerate() {
+            lsn = self.write_frame(*kind, time_ms, fsync, parts, index + 1 < records.len());
+        }
+        Ok(lsn)
+    }
+
+    fn write_frame(
+        &mut self,
+        kind: Kind,
+        time_ms: u64,
+        fsync: Fsync,
+        parts: &[&[u8]],
+        group_continues: bool,
+    ) -> Lsn {
+        let lsn = self.end;
+        self.time_ms = self.time_ms.max(time_ms);
+        let header = &self.active.header;
+        let meta = Meta {
+            generation: header.generation,
+            lsn,
+            durable: self.flush.mark(),
+            sequence: self.records,
+            time_ms: self.time_ms,
+            kind,
+            group_continues,
+        };
+        let body_bytes = parts.iter().map(|part| part.len() as u64).sum();
+        self.end = lsn + record::frame_bytes(body_bytes);
+        record::encode(self.flush.extend(header.base, lsn, self.end, fsync), &meta, parts);
+        let owners = u64::from(kind.is_owners());
+        self.records += owners;
+        self.active.records += owners;
+        self.active.last_time_ms = self.time_ms;
+        lsn
+    }
+
+    #[cold]
+    fn make_room(&mut self, time_ms: u64, bytes: u64) -> Result<(), AppendError> {
+        self.do_chores()?;
+        if !self.fits(bytes) {
+            let checkpoint = self.checkpoint().map_err(|DoNotFit| self.too_many_cursors())?;
+            let next = self.spares.pop_front().ok_or_else(|| self.why_full())?;
+            self.roll(time_ms, next, &checkpoint);
+        }
+        if self.fits(bytes) { Ok(()) } else { Err(self.why_full().into()) }
+    }
+
+    /// Why a record that does not fit now is refused.
+    #[must_use]
+    pub fn why_full(&self) -> Full {
+        self.shortage.as_ref().map_or(Full::Preparing, |(why, _)| why.clone())
+    }
+
+    /// Space is short: no segment stands ready, none can be prepared now, and half
+    /// of the active one is used up. An owner who stops here to take in what is
+    /// new has the other half to finish what is old.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        let header = &self.active.header;
+        self.shortage.is_some() && self.spares.is_empty() && self.end > header.base + header.segment_bytes / 2
+    }
+
+    /// Seals the active segment and begins the next.
+    fn roll(&mut self, time_ms: u64, next: Header, checkpoint: &[u8]) {
+        let Active { header, records, first_time_ms, last_time_ms } = self.active;
+        let seal = Seal { records_end: self.end, records, first_time_ms, last_time_ms };
+        let meta = Meta {
+            generation: header.generation,
+            lsn: header.seal(),
+            durable: self.flush.mark(),
+            sequence: self.records,
+            time_ms: last_time_ms,
+            kind: Kind::SEAL,
+            group_continues: false,
+        };
+        let mut frame = Vec::new();
+        record::encode(&mut frame, &meta, &[&seal.encode_body()]);
+        self.flush.seal(header.base, header.seal(), header.end(), frame);
+        self.full.push_back(Extent { header, end: self.end, last_time_ms });
+        self.begin(next, time_ms, checkpoint);
+        self.prepare_next();
+    }
+
+    pub(super) fn begin(&mut self, header: Header, time_ms: u64, checkpoint: &[u8]) {
+        let time_ms = self.time_ms.max(time_ms);
+        self.active = Active { header, records: 0, first_time_ms: time_ms, last_time_ms: time_ms };
+        self.end = header.first_frame();
+        // The first batch of a segment is synced whatever it asks for.
+        self.write_frame(Kind::CHECKPOINT, time_ms, Fsync::Never, &[checkpoint], false);
+        self.cursors.stored();
+        self.release_mark.store(self.end, self.cursors.low());
+    }
+
+    pub(super) fn checkpoint(&self) -> Result<Vec<u8>, DoNotFit> {
+        if planted(Canary::CheckpointEmpty) {
+            return Cursors::default().encode_all(self.cursors_bytes_max());
+        }
+        self.cursors.encode_all(self.cursors_bytes_max())
+    }
+
+    /// The smallest segment that a record appended now may come to lie in.
+    fn segment_bytes_min(&self) -> u64 {
+        let prepared = self.spares.iter().chain(&self.preparing).map(|header| header.segment_bytes);
+        prepared.chain(iter::once(self.options.segment_bytes)).fold(u64::MAX, u64::min)
+    }
+
+    /// Bytes that a body of cursors may have.
+    fn cursors_bytes_max(&self) -> u64 {
+        let smallest = self.segment_bytes_min().min(self.active.header.segment_bytes);
+        cursors_bytes_max(smallest) - FRAME_HEADER_BYTES
+    }
+
+    fn too_many_cursors(&self) -> AppendError {
+        let max_bytes = self.cursors_bytes_max();
+        AppendError::TooManyCursors { consumers: self.cursors.len(), max_bytes }
+    }
+}
