@@ -71,6 +71,8 @@ pub struct State {
     pub is_full: bool,
     /// Syncs do not end.
     pub hold_syncs: bool,
+    /// Times that somebody asked to be woken.
+    pub wakes: u64,
     /// Writes end after this many bytes.
     pub write_bytes_max: Option<usize>,
     /// Recovery's zeros end with the process, after this many bytes.
@@ -136,6 +138,7 @@ impl Disk {
             fail: None,
             is_full: false,
             hold_syncs: false,
+            wakes: 0,
             write_bytes_max: None,
             zero_budget: None,
             dies_in: None,
@@ -645,7 +648,9 @@ impl Storage for Disk {
         self.event.as_fd()
     }
 
-    fn wake_at(&mut self, _: Duration) {}
+    fn wake_at(&mut self, _: Duration) {
+        self.state().wakes += 1;
+    }
 
     fn now(&self) -> Duration {
         self.state().now

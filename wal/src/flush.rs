@@ -182,9 +182,13 @@ impl Flush {
 
     /// Has what is written synced as soon as nothing is in flight.
     pub(crate) fn sync_soon(&mut self, storage: &mut dyn Storage) {
-        if self.synced < self.written {
-            let now = storage.now();
-            self.sync_by = Some(now);
+        let now = storage.now();
+        if self.synced == self.written || self.sync_by.is_some_and(|due| due <= now) {
+            return;
+        }
+        self.sync_by = Some(now);
+        // The end of what is in flight is soon enough, and wakes by itself.
+        if matches!(self.state, State::Idle) {
             storage.wake_at(now);
         }
     }

@@ -196,6 +196,34 @@ fn segments_go_by_cursors_that_are_on_the_disk_whatever_the_mode() {
 }
 
 #[test]
+fn a_log_that_waits_for_a_sync_does_not_wake_itself_again_and_again() {
+    let disk = Disk::new();
+    let options = Options { max_bytes: 3 * small().segment_bytes, ..small() };
+    let (mut log, _) = disk.open(&options).unwrap();
+    log.update_cursor(1, Cursor { read: log.end(), pending: vec![] });
+    log.append_cursors(0, Fsync::Always).unwrap();
+    flush(&mut log).unwrap();
+    while log.append(EVENT, 0, Fsync::Never, &[&[7; 1000]]).is_ok() {
+        flush(&mut log).unwrap();
+    }
+    // Nobody needs the oldest segment any more, and the sync that proves it hangs.
+    log.update_cursor(1, Cursor { read: log.durable(), pending: vec![] });
+    log.append_cursors(0, Fsync::Always).unwrap();
+    disk.state().hold_syncs = true;
+    let before = disk.state().wakes;
+    for _ in 0..100 {
+        log.submit().unwrap();
+        log.poll().unwrap();
+        log.release(0);
+    }
+    assert!(disk.state().wakes <= before + 1, "each wake leads to the next");
+    disk.state().hold_syncs = false;
+    flush(&mut log).unwrap();
+    log.release(0);
+    assert!(log.usage().first > Lsn::ZERO + options.segment_bytes);
+}
+
+#[test]
 fn weaker_modes_are_durable_when_written() {
     for fsync in [Fsync::Never, Fsync::Interval(std::time::Duration::from_millis(1))] {
         for backend in BACKENDS {

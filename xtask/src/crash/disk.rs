@@ -8,9 +8,9 @@
 
 mod ext4;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 pub use ext4::{Ext4, Make, run};
 
@@ -42,35 +42,4 @@ pub trait Disk {
     /// # Errors
     /// The disk does not come back; then the trial is void.
     fn come_back(&mut self) -> Result<()>;
-}
-
-/// A directory of the machine: a killed process loses nothing on it.
-pub struct Plain {
-    path: PathBuf,
-}
-
-impl Plain {
-    /// A directory `data` in `work`.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    pub fn new(work: &Path) -> Result<Self> {
-        let path = work.join("data");
-        std::fs::create_dir(&path).with_context(|| format!("make {}", path.display()))?;
-        Ok(Self { path })
-    }
-}
-
-impl Disk for Plain {
-    fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn lose_unsynced(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn come_back(&mut self) -> Result<()> {
-        Ok(())
-    }
 }
