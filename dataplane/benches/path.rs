@@ -96,12 +96,15 @@ fn main() {
         let delivered = Rc::new(Cell::new(0));
         monoio::spawn(subscribe(TcpListener::from_std(sink).unwrap(), Rc::clone(&delivered)));
         let mut figures = Vec::new();
+        let mut lateness = Lateness::default();
         for _ in 0..options.rounds {
             let before = delivered.get();
+            let was = Lateness::of(&plane);
             let (measured, accepted) =
                 load(&options, plane.ingress, plane.pid(), || delivered.get() - before).await;
             let expected = accepted * options.triggers as u64;
             assert_eq!(delivered.get() - before, expected, "every accepted event must be delivered");
+            lateness.add(&Lateness::of(&plane), &was);
             let (bare, _) = load(&options, bare_address, bare.0.id(), || u64::MAX).await;
             println!("eagre {measured}   bare {bare}   ratio {:.2}", measured.cpu_us / bare.cpu_us);
             figures.push((measured, bare));
@@ -117,6 +120,11 @@ fn main() {
             median(&|(eagre, _)| eagre.per_second),
             median(&|(_, bare)| bare.cpu_us),
             median(&|(eagre, bare)| eagre.cpu_us / bare.cpu_us),
+        );
+        println!(
+            "lateness of a shard under this load: p50 up to {} µs, p99 up to {} µs",
+            lateness.quantile_us(0.5),
+            lateness.quantile_us(0.99)
         );
     });
 }
@@ -226,6 +234,47 @@ fn whole(head_bytes: usize, framing: eagre_http1::Framing, received: usize) -> O
         _ => 0,
     };
     (received >= head_bytes + body_bytes).then_some(head_bytes + body_bytes)
+}
+
+/// How late the shards came to what was due: for each bound in seconds, how often
+/// they were no later.
+#[derive(Default)]
+struct Lateness(Vec<(f64, f64)>);
+
+impl Lateness {
+    /// All that was counted so far.
+    fn of(plane: &support::Plane) -> Self {
+        let mut counts: Vec<(f64, f64)> = Vec::new();
+        for line in plane.get("/metrics").text().lines() {
+            let Some(labels) = line.strip_prefix("eagre_shard_lateness_seconds_bucket{") else { continue };
+            let (labels, count) = labels.rsplit_once("} ").unwrap();
+            let (_, bound) = labels.split_once("le=\"").unwrap();
+            let bound = bound.trim_end_matches('"').parse().unwrap_or(f64::INFINITY);
+            let count: f64 = count.parse().unwrap();
+            match counts.iter_mut().find(|(known, _)| *known == bound) {
+                Some((_, sum)) => *sum += count,
+                None => counts.push((bound, count)),
+            }
+        }
+        Self(counts)
+    }
+
+    /// Takes in what was counted from `was` to `is`.
+    fn add(&mut self, is: &Self, was: &Self) {
+        if self.0.is_empty() {
+            self.0 = is.0.iter().map(|(bound, _)| (*bound, 0.0)).collect();
+        }
+        for (mine, (is, was)) in self.0.iter_mut().zip(is.0.iter().zip(&was.0)) {
+            mine.1 += is.1 - was.1;
+        }
+    }
+
+    /// The bound below which this part of all lies, in microseconds.
+    fn quantile_us(&self, part: f64) -> f64 {
+        let all = self.0.last().map_or(0.0, |(_, count)| *count);
+        let bound = self.0.iter().find(|(_, count)| *count >= part * all);
+        bound.map_or(f64::NAN, |(bound, _)| bound * 1e6)
+    }
 }
 
 /// Figures of one round.

@@ -43,7 +43,7 @@ use eagre_wal::{AppendError, Cursor, Entry, Fsync, Kind, Log, Lsn, OpenError, Op
 
 use crate::{
     clock,
-    commit::{self, CommitLog, Stored},
+    commit::{self, CommitLog, HOLDER, Stored},
     envelope::{self, Envelope},
     exit,
     limits::wal::MOVE_BYTES,
@@ -112,21 +112,20 @@ struct Progress {
 }
 
 impl Backlog {
-    fn new(mut log: Log) -> Result<Self, OpenError> {
-        hold(&mut log);
+    fn new(log: Log) -> Self {
         let last = log.last().unwrap_or_else(|damage| {
             tracing::error!("a backlog is damaged, stopping: {damage}");
             exit::now(exit::DAMAGE)
         });
         let moved_to = last.as_ref().and_then(MovedEvent::parse).map_or(Lsn::ZERO, |last| last.source + 1);
         let end = last.map_or(Lsn::ZERO, |last| last.next);
-        Ok(Self {
-            log: CommitLog::new(log),
+        Self {
+            log: CommitLog::held(log),
             moved_to: Cell::new(moved_to),
             end: Cell::new(end),
             progress: RefCell::default(),
             over_quota: Cell::new(false),
-        })
+        }
     }
 
     /// Every event with a source below is here, as far as a trigger needed it.
@@ -229,19 +228,6 @@ impl Backlog {
 /// does not flap between yes and no.
 const RELIEF_PART: u64 = 8;
 
-/// The one consumer of a backlog as a log.
-const HOLDER: u64 = 0;
-
-/// What no consumer needs, a log lets go of: one stands for all triggers.
-fn hold(log: &mut Log) {
-    if log.cursors().get(HOLDER).is_none() {
-        log.update_cursor(HOLDER, Cursor { read: log.end(), pending: Vec::new() });
-        if let Err(error) = log.append_cursors(clock::now_ms(), Fsync::Always) {
-            tracing::warn!("a backlog cannot take its first cursor: {error}");
-        }
-    }
-}
-
 /// The backlogs of one shard.
 pub(crate) struct Backlogs {
     directory: PathBuf,
@@ -255,7 +241,7 @@ impl Backlogs {
         let backlogs = Self { directory, options, by_broker: RefCell::default() };
         for broker in backlogs.on_disk().map_err(|source| backlogs.cannot_list(source))? {
             let log = backlogs.open_log(broker)?;
-            backlogs.insert(broker, log)?;
+            backlogs.insert(broker, log);
         }
         Ok(backlogs)
     }
@@ -281,9 +267,9 @@ impl Backlogs {
         while !opening.is_finished() {
             net::sleep(OPEN_POLL).await;
         }
-        let opened = opening.join().ok()?.and_then(|(log, _)| self.insert(broker, log));
-        match opened {
-            Ok(backlog) => {
+        match opening.join().ok()? {
+            Ok((log, _)) => {
+                let backlog = self.insert(broker, log);
                 backlog.flush();
                 Some(backlog)
             }
@@ -338,10 +324,10 @@ impl Backlogs {
         Ok(log)
     }
 
-    fn insert(&self, broker: Id, log: Log) -> Result<Rc<Backlog>, OpenError> {
-        let backlog = Rc::new(Backlog::new(log)?);
+    fn insert(&self, broker: Id, log: Log) -> Rc<Backlog> {
+        let backlog = Rc::new(Backlog::new(log));
         self.by_broker.borrow_mut().insert(broker, Rc::clone(&backlog));
-        Ok(backlog)
+        backlog
     }
 
     fn on_disk(&self) -> io::Result<Vec<Id>> {

@@ -67,9 +67,11 @@ impl Shard {
                 lane.leave(piece.end);
             }
             at = piece.end;
+            // The others of the shard come in between.
+            net::sleep(PIECE_PAUSE).await;
         }
         // The segment goes once this is on the disk.
-        self.store_progress(true)
+        self.store_progress(true) && self.low_mark() >= end
     }
 
     /// What is left to do in the next piece of the log.
@@ -171,6 +173,8 @@ async fn append(backlog: &Backlog, broker: Id, newcomers: &[Id], left: &[Left]) 
     tracing::warn!(%broker, "the backlog has no room; the log keeps what its triggers still need");
     None
 }
+
+const PIECE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Time for the next segment to be prepared, on a slow disk.
 const ROOM_ATTEMPTS: u32 = 1000;

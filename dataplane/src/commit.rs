@@ -36,6 +36,9 @@ pub(crate) struct Stored {
     pub(crate) fsync: Fsync,
 }
 
+/// The consumer that stands for everyone in a log of [`CommitLog::held`].
+pub(crate) const HOLDER: u64 = 0;
+
 /// A log with its waiters.
 pub(crate) struct CommitLog {
     log: RefCell<Log>,
@@ -70,6 +73,19 @@ impl CommitLog {
             appended: Notify::default(),
             begun: Cell::new(Instant::now()),
         }
+    }
+
+    /// Takes over a log whose records wait for something that is no consumer of
+    /// it: what no cursor needs, a log lets go of, so [`HOLDER`] has one.
+    pub(crate) fn held(mut log: Log) -> Self {
+        if log.cursors().get(HOLDER).is_none() {
+            log.update_cursor(HOLDER, Cursor { read: log.end(), pending: Vec::new() });
+            if let Err(error) = log.append_cursors(clock::now_ms(), Fsync::Always) {
+                // It is stored with the next cursors; until then nothing is let go of.
+                tracing::warn!("a log cannot take its first cursor yet: {error}");
+            }
+        }
+        Self::new(log)
     }
 
     /// Puts a record into the next batch.

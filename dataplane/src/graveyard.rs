@@ -21,7 +21,7 @@
 use std::{cell::RefCell, path::PathBuf, rc::Rc};
 
 use eagre_snapshot::Id;
-use eagre_wal::{Cursor, Fsync, Kind, Log, Options};
+use eagre_wal::{Fsync, Kind, Log, Options};
 
 use crate::{clock, commit::CommitLog, delivery::deadletter::Failure, net};
 
@@ -69,9 +69,9 @@ impl Graveyard {
             .map_err(|error| error.to_string())
             .and_then(|()| Log::open(&self.directory, self.options.clone()).map_err(|e| e.to_string()));
         match opened {
-            Ok((mut log, _)) => {
-                hold(&mut log);
-                let log = Rc::new(CommitLog::new(log));
+            Ok((log, _)) => {
+                // The operator stands for nobody else, and does not move.
+                let log = Rc::new(CommitLog::held(log));
                 let flushed = Rc::clone(&log);
                 net::spawn(async move {
                     let error = flushed.flush(|_| {}).await;
@@ -87,19 +87,6 @@ impl Graveyard {
         }
     }
 }
-
-/// Gives the operator a place at the beginning, if there is none yet: what no
-/// consumer needs, a log lets go of.
-fn hold(log: &mut Log) {
-    if log.cursors().get(OPERATOR).is_none() {
-        log.update_cursor(OPERATOR, Cursor { read: log.end(), pending: Vec::new() });
-        if let Err(error) = log.append_cursors(clock::now_ms(), Fsync::Always) {
-            tracing::warn!("the log of dead letters cannot take its first cursor: {error}");
-        }
-    }
-}
-
-const OPERATOR: u64 = 0;
 
 fn prefix(trigger: Id, failure: &Failure) -> [u8; 16] {
     let mut prefix = [0; 16];
