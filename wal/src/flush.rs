@@ -22,7 +22,7 @@ use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use crate::{
     canary::{Canary, planted},
     error::{Poisoned, Stage},
-    limits::KEPT_BUFFER_BYTES,
+    limits::{KEPT_BUFFER_BYTES, KEPT_BUFFERS},
     lsn::Lsn,
     options::Fsync,
     segment::HEADER_BYTES,
@@ -249,7 +249,7 @@ impl Flush {
                 storage.wake_at(due);
             }
         }
-        if buffer.capacity() <= KEPT_BUFFER_BYTES {
+        if self.buffers.len() < KEPT_BUFFERS && buffer.capacity() <= KEPT_BUFFER_BYTES && !chunk.seal {
             buffer.clear();
             self.buffers.push(buffer);
         }

@@ -26,6 +26,8 @@ pub(crate) const ZERO_WRITE_BYTES: usize = 16 * 1024;
 
 /// A buffer larger than this is given back after its flush rather than kept.
 pub(crate) const KEPT_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Buffers that are kept: the one in flight and the one that is filled meanwhile.
+pub(crate) const KEPT_BUFFERS: usize = 2;
 
 /// How long `open` waits for the lock of a process that is going away: the
 /// kernel may hold its files for as long as a ring of it has work.
