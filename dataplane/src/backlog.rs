@@ -107,7 +107,8 @@ struct Progress {
     stored: Lsn,
     /// All triggers are done with everything below.
     low: Lsn,
-    /// Those who had a cursor in the backlog then.
+    /// Those who had a cursor in the backlog then: their lanes had said so to the
+    /// shard's log before.
     newcomers: Vec<u64>,
 }
 

@@ -105,6 +105,7 @@ impl Shard {
     /// Lets backlogs go of what their triggers have read, and judges each
     /// against its quota.
     fn tend_backlogs(&self, progress_is_stored: bool) {
+        self.metrics.backlog_usage(self.backlogs.bytes(), self.backlogs.max_bytes());
         let backlogs = self.backlogs.all();
         if backlogs.is_empty() {
             return;
@@ -121,7 +122,6 @@ impl Shard {
             Some(BacklogRow { namespace, name, used_bytes, max_bytes, over_quota })
         });
         self.metrics.set_backlogs(rows.collect());
-        self.metrics.backlog_usage(self.backlogs.bytes(), self.backlogs.max_bytes());
     }
 
     fn release_backlogs(&self, backlogs: &[(Id, Rc<Backlog>)]) {

@@ -107,6 +107,11 @@ impl Shard {
         let moved = self.log.cursor(backlog::consumer(id)).or_else(newcomer);
         // What is below was moved, whether or not the cursor knew it at the end.
         let moved_to = backlog.as_ref().map_or(Lsn::ZERO, |backlog| backlog.moved_to());
+        if moved.is_some() && backlog.is_none() {
+            let broker = route.trigger.broker;
+            tracing::error!(trigger = %id, %broker, "the trigger has events in its broker's backlog, and that is missing, stopping");
+            exit::now(exit::DAMAGE)
+        }
         let mut unfinished: Vec<_> = cursor.pending.iter().map(|p| (p.lsn, Progress::of(p, None))).collect();
         unfinished.retain(|(lsn, _)| *lsn >= moved_to);
         for pending in moved.iter().flat_map(|cursor| &cursor.pending) {

@@ -232,3 +232,22 @@ fn over_its_quota_a_broker_is_refused_and_others_are_not() {
     eventually("everything arrives", || counts(&late).len() == accepted);
     eventually("the broker is accepted again", || client.exchange(&event("0", "", &body(0))).status == 202);
 }
+
+#[test]
+fn a_backlog_that_is_missing_is_not_passed_over() {
+    let absent = Absent::reserve();
+    let mut stuck = trigger("stuck", absent.address);
+    stuck.delivery = delivery(60_000, 20);
+    let (mut plane, _config) = start(&snapshot(vec![stuck]));
+    let mut client = Client::connect(plane.ingress);
+    for number in 0..EVENTS / 2 {
+        post(&mut client, &event(&number.to_string(), "", &body(number)));
+    }
+    drop(client);
+    eventually("events were moved", || gauge(&plane, "eagre_broker_backlog_used_bytes") > 1 << 20);
+    plane.stop();
+    std::fs::remove_dir_all(plane.directory.path().join("data/shard-0/backlog")).unwrap();
+    let refused = plane.command().output().unwrap();
+    assert_eq!(refused.status.code(), Some(65));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("backlog"));
+}

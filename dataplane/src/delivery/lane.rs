@@ -388,8 +388,10 @@ impl Lane {
     }
 
     /// Events of this lane are on their way to the end of its broker's backlog.
-    /// True if it had none there before.
+    /// True if it had none there before; then the next progress that is stored
+    /// says that it has.
     pub(crate) fn expect_moved(&self, backlog_end: Lsn) -> bool {
+        self.touch();
         let mut moved = self.moved.borrow_mut();
         let is_newcomer = moved.is_none();
         moved.get_or_insert_with(|| Moved::begin(backlog_end)).expect(backlog_end);
@@ -405,6 +407,7 @@ impl Lane {
 
     /// They have arrived: each source with its place.
     pub(crate) fn moved(&self, events: &[(Lsn, Lsn)], fanned_out: Lsn) {
+        self.touch();
         let unread = self.unread(fanned_out);
         if let Some(moved) = &mut *self.moved.borrow_mut() {
             moved.arrive(Some(unread));
