@@ -8,11 +8,12 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use rustix::fs::OFlags;
 use thiserror::Error;
 
-use crate::limits::{CHUNK_CELLS_MAX, CHUNKS_MAX, SHARDS_MAX};
+use crate::limits::{CHUNK_CELLS_MAX, CHUNKS_MAX, LOCK_ATTEMPTS, LOCK_RETRY, SHARDS_MAX};
 
 /// Something about the shared directory is not as it has to be.
 #[derive(Debug, Error)]
@@ -101,15 +102,19 @@ pub(crate) fn open_private(dir: &Path) -> Result<(), DirError> {
 }
 
 /// Takes the lock file `name`; it is held until the file is dropped or the
-/// process ends.
+/// process ends. Waits a bounded time for a holder that is going away.
 pub(crate) fn lock(dir: &Path, name: &str) -> Result<File, DirError> {
     let path = dir.join(name);
     let file = open_shared(&path).map_err(io_error(&path, "open"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DirError { path, problem: DirProblem::Held }),
-        Err(TryLockError::Error(cause)) => Err(io_error(&path, "lock")(cause)),
+    for attempt in 1.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => thread::sleep(LOCK_RETRY),
+            Err(TryLockError::WouldBlock) => return Err(DirError { path, problem: DirProblem::Held }),
+            Err(TryLockError::Error(cause)) => return Err(io_error(&path, "lock")(cause)),
+        }
     }
+    Ok(file)
 }
 
 /// Opens a regular file for reading and writing, creating it empty.
