@@ -281,7 +281,7 @@ impl CommitLog {
     /// Why nothing new is to be taken in: what room is left is for what leads to
     /// more room, such as replies to events that would otherwise stay.
     pub(crate) fn shortage(&self) -> Option<Full> {
-        let log = self.log.borrow();
+        let mut log = self.log.borrow_mut();
         log.is_short().then(|| log.why_full())
     }
 

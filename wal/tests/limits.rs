@@ -194,3 +194,23 @@ fn options_that_make_no_log_are_refused() {
     let error = open(Options { max_bytes: 32 * 1024 - 1, ..small() });
     assert_eq!(error, OptionsError::MaxBytes { max_bytes: 32 * 1024 - 1, min: 32 * 1024 });
 }
+
+#[test]
+fn an_owner_who_stops_at_half_a_segment_learns_when_there_is_space_again() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    disk.state().is_full = true;
+    while !log.is_short() {
+        append(&mut log, &[7; 1000]);
+        flush(&mut log).unwrap();
+    }
+    assert!(log.append(EVENT, 0, Fsync::Always, &[&[7; 1000]]).is_ok(), "the other half is for what is old");
+    flush(&mut log).unwrap();
+    disk.state().is_full = false;
+    assert!(log.is_short(), "the next attempt is not due");
+    disk.state().now += Duration::from_secs(1);
+    // To ask is enough.
+    let _ = log.is_short();
+    log.poll().unwrap();
+    assert!(!log.is_short());
+}

@@ -189,8 +189,14 @@ impl Log {
     /// Space is short: no segment stands ready, none can be prepared now, and half
     /// of the active one is used up. An owner who stops here to take in what is
     /// new has the other half to finish what is old.
+    ///
+    /// Asks for the next segment again where that is due: an owner who stops here
+    /// does not come to the append that would.
     #[must_use]
-    pub fn is_short(&self) -> bool {
+    pub fn is_short(&mut self) -> bool {
+        if self.shortage.is_some() {
+            self.prepare_next();
+        }
         let header = &self.active.header;
         self.shortage.is_some() && self.spares.is_empty() && self.end > header.base + header.segment_bytes / 2
     }
