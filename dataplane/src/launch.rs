@@ -12,7 +12,7 @@ use eagre_snapshot::ShardStats;
 use eagre_wal::{Backend, Log, OpenError, Options, Retain};
 
 use crate::{
-    backlog::Backlogs,
+    backlogs::Backlogs,
     commit::{self, CommitLog},
     config::Config,
     delivery::pool::Pool,

@@ -59,6 +59,7 @@ mod commit;
 mod fanout;
 mod delivery;
 mod backlog;
+mod backlogs;
 mod clean;
 mod graveyard;
 pub mod contents;

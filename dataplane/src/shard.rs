@@ -20,7 +20,7 @@ use eagre_wal::{AppendError, Fsync, Lsn};
 use hashbrown::HashMap;
 
 use crate::{
-    backlog::Backlogs,
+    backlogs::Backlogs,
     clock,
     commit::CommitLog,
     config::Config,

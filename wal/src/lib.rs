@@ -3,8 +3,8 @@
 //! # What it promises
 //!
 //! - A record whose position is below [`Log::durable`] is read again after any
-//!   kill of the process and, in mode [`Fsync::Always`], after any loss of
-//!   power, as long as the disk returns what was synced. If it does not, the log
+//!   kill of the process and, if it was appended with [`Fsync::Always`], after any
+//!   loss of power, as long as the disk returns what was synced. If it does not, the log
 //!   is not opened, or the read fails, with the range of positions that is lost.
 //! - Records are read in the order they were appended, whole, with the bytes that
 //!   were appended, or not at all. A group of records is there together or not.
@@ -38,8 +38,8 @@
 //!
 //! # Order of positions
 //!
-//! `synced <= written <= end`; durable is `synced` or `written`, as the mode says.
-//! The mark in a frame is always `synced`.
+//! `synced <= written <= end`; a record is durable when it is below `synced` or
+//! `written`, as its append asked for. The mark in a frame is always `synced`.
 
 mod lsn;
 mod limits;

@@ -1,4 +1,6 @@
-//! The log: appends in front, the flush behind them, segments around both.
+//! The log: appends in front (`append`), the flush behind them, readers of what is
+//! durable (`read`), segments around them all (`segments`). Here are the state they
+//! share, the opening, and the two steps that the owner drives it by.
 
 mod append;
 mod read;

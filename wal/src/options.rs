@@ -59,7 +59,9 @@ impl Retain {
 pub struct Options {
     /// Bytes of every segment made from now on; a multiple of 4096.
     pub segment_bytes: u64,
-    /// Bytes of all segments together, the prepared one included.
+    /// Bytes of all segments together, the prepared one included. A log is always
+    /// allowed the active segment and the one after it, which may be more once,
+    /// after `segment_bytes` was lowered.
     pub max_bytes: u64,
     /// Bytes of records that may wait for the flush in front of them.
     pub pending_bytes_max: u64,

@@ -30,7 +30,7 @@ use hashbrown::HashMap;
 
 use super::{deadletter::Failure, moved::Moved};
 use crate::{
-    backlog::Backlogs, commit::CommitLog, envelope::Envelope, metrics::Dispatch, table::TriggerRoute,
+    backlogs::Backlogs, commit::CommitLog, envelope::Envelope, metrics::Dispatch, table::TriggerRoute,
 };
 
 /// Bounds of one lane.
