@@ -3,7 +3,7 @@
 //!
 //! Constants named `…_DEFAULT` can be changed in `eagre.toml` within the range that
 //! the `…_RANGE` beside it allows; the rest are fixed. How bounds relate is asserted
-//! at the end of this file for the defaults and in `config` for the values in force.
+//! at the end of this file for the defaults and in `tuning` for the values in force.
 //! Deliberately absent: a limit on requests per connection, which would only cost
 //! well-behaved producers a handshake; the deadlines below bound a connection.
 
@@ -15,7 +15,7 @@ const GIB: u64 = 1 << 30;
 
 /// What a producer may send, and how slowly.
 pub mod ingress {
-    use super::{Duration, KIB, MIB, RangeInclusive};
+    use super::{Duration, GIB, KIB, MIB, RangeInclusive};
 
     /// Bytes of a request's line and fields together. A CloudEvent in binary mode
     /// carries its attributes here; 64 KiB is what the specification asks
@@ -36,6 +36,14 @@ pub mod ingress {
     /// A body is held whole until it is in the log: 32 MiB times a few connections
     /// is all a small machine can hold.
     pub const BODY_BYTES_MAX_RANGE: RangeInclusive<u64> = KIB..=32 * MIB;
+
+    /// Bytes of the bodies of all requests under way in the process. 256 bodies of
+    /// the default size, whole: further requests wait, or are told to come again. Without
+    /// it, the connections of every shard times the largest body would decide.
+    pub const BODIES_BYTES_MAX_DEFAULT: u64 = 256 * MIB;
+    /// From a few bodies of a small machine to what a large one can hold. Two bodies of
+    /// the largest size must fit, so that one slow producer stops nobody else.
+    pub const BODIES_BYTES_MAX_RANGE: RangeInclusive<u64> = MIB..=64 * GIB;
 
     /// From the first byte of a request to the last of its head. Defends against
     /// clients that trickle fields.
@@ -72,8 +80,15 @@ pub mod ingress {
     /// segment to be freed.
     pub const RETRY_AFTER_FULL_SECONDS: u64 = 5;
     /// `Retry-After` of 503 while draining, seconds: the next connection reaches
-    /// another pod, or the restarted one.
-    pub const RETRY_AFTER_DRAINING_SECONDS: u64 = 1;
+    /// another pod, or the restarted one. And while bodies hold all the memory they
+    /// may.
+    pub const RETRY_AFTER_SOON_SECONDS: u64 = 1;
+
+    /// Bytes from which a request is worked on in a turn of its own.
+    pub const LARGE_BYTES: usize = (64 * KIB) as usize;
+    /// Bytes of the log that one request's events may take, as a multiple of the
+    /// largest body: fields that pass through are stored with every event of a batch.
+    pub const BATCH_BODIES_MAX: usize = 4;
 
     /// Bytes of one chunk-size line, extensions included. Extensions carry nothing we
     /// read; an attacker could otherwise make the ratio of framing to data unbounded
@@ -126,11 +141,13 @@ pub mod delivery {
     pub const RESPONSE_BODY_BYTES_MAX_DEFAULT: u64 = MIB;
     /// As the ingress: a reply is stored like an event.
     pub const RESPONSE_BODY_BYTES_MAX_RANGE: RangeInclusive<u64> = KIB..=32 * MIB;
+    /// How long a delivery waits when this process or machine is short of descriptors,
+    /// memory or ports, before it looks again. It costs the event no attempt.
+    pub const SHORTAGE_PAUSE: Duration = Duration::from_millis(100);
+    /// How long a dead letter waits when there is no room to keep it.
+    pub const NO_ROOM_PAUSE: Duration = Duration::from_secs(30);
     /// 1xx responses before the final one.
     pub const INTERIM_RESPONSES_MAX: usize = 8;
-    /// Records read in one go by a trigger that is behind: about 100 µs, which is what
-    /// others may wait.
-    pub const SCAN_RECORDS: usize = 512;
     /// Bytes kept of the body of a failed attempt; base64 makes of them the 1,024
     /// that `knativeerrordata` may have (contract 3.8).
     pub const ERROR_BODY_BYTES_MAX: usize = 768;
@@ -185,6 +202,14 @@ pub mod shard {
     /// 0 cuts off at once.
     pub const DRAIN_DEADLINE_RANGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
+    /// File descriptors of the process that are kept for the log, the admin port and
+    /// delivery: what remains is for connections of producers, so that these can never
+    /// take what an accepted event needs to be stored and delivered.
+    pub const DESCRIPTORS_RESERVED_DEFAULT: u64 = 128;
+    /// Fewer than 32 do not hold the segments that two shards prepare and free; more than
+    /// 4,096 are kept from nobody's use.
+    pub const DESCRIPTORS_RESERVED_RANGE: RangeInclusive<u64> = 32..=4096;
+
     /// Shards of one process: the range of a `shard` label, and of threads worth having.
     pub const SHARDS_RANGE: RangeInclusive<u64> = 1..=1024;
 }
@@ -223,8 +248,6 @@ pub mod wal {
     /// Bytes that are moved at once: some milliseconds of work, and large enough that
     /// the sync behind it is a small part.
     pub const MOVE_BYTES: u64 = MIB;
-    /// Records that are looked at for it: about a millisecond.
-    pub const MOVE_RECORDS: usize = 4096;
     /// The part of the log that is kept free for new events, by moving what is left in
     /// its oldest segments: a quarter, but never less than one segment.
     pub const FREE_PART: u64 = 4;
@@ -242,6 +265,17 @@ pub mod wal {
     pub const fn record_overhead_bytes(head_bytes_max: u64) -> u64 {
         4 * head_bytes_max + 64 * super::KIB
     }
+}
+
+/// What one turn of a shard's loop may read of its logs: about a millisecond, which
+/// is what others may wait.
+pub mod store {
+    use super::MIB;
+
+    /// Records.
+    pub const TURN_RECORDS: usize = 512;
+    /// Bytes of their bodies; the largest event may exceed it by itself.
+    pub const TURN_BYTES: usize = MIB as usize;
 }
 
 /// The admin port.
@@ -307,7 +341,7 @@ const _: () = {
     assert!(delivery::ERROR_BODY_BYTES_MAX / 3 * 4 <= 1024);
     // A connection attempt ends before the attempt it serves.
     assert!(delivery::CONNECT_TIMEOUT_DEFAULT.as_millis() < delivery::TIMEOUT_DEFAULT.as_millis());
-    // 50 shards of default size fit the default budget; for more, it is raised (config).
+    // 50 shards of default size fit the default budget; for more, it is raised (tuning).
     assert!(50 * wal::SEGMENTS_PER_SHARD_MIN * wal::SEGMENT_BYTES_DEFAULT <= wal::MAX_BYTES_DEFAULT);
     // One trigger with every event pending that may be leaves the cursors' quarter of a
     // segment of default size to others.

@@ -10,7 +10,7 @@ use eagre_snapshot::{Backoff, Delivery};
 /// `retry_after` is what the subscriber asked for with 429 or 503; it extends
 /// the wait up to the trigger's `retryAfterMax`, or up to `retry_after_cap`
 /// where that is left out (contract 3.4).
-pub(crate) fn wait(
+pub(super) fn wait(
     delivery: &Delivery,
     retry: u32,
     retry_after: Option<Duration>,
@@ -23,6 +23,12 @@ pub(crate) fn wait(
     let backoff = Duration::from_millis(delivery.backoff_delay_ms.saturating_mul(factor)).min(WAIT_MAX);
     let cap = delivery.retry_after_max_ms.map_or(retry_after_cap, Duration::from_millis);
     backoff.max(retry_after.unwrap_or_default().min(cap))
+}
+
+/// No wait of this policy is longer, whatever a subscriber asks for.
+pub(super) fn longest(delivery: &Delivery, retry_after_cap: Duration) -> Duration {
+    let asked = Some(Duration::MAX);
+    wait(delivery, delivery.retry_max.max(1), asked, retry_after_cap)
 }
 
 /// No wait is longer, however many doublings: a schedule must fit the calendar
@@ -69,6 +75,17 @@ mod tests {
     fn endless_doubling_stays_below_a_day() {
         let delivery = delivery(Backoff::Exponential, u64::MAX, None);
         assert_eq!(wait(&delivery, u32::MAX, None, CAP), WAIT_MAX);
+    }
+
+    #[test]
+    fn no_wait_exceeds_the_longest() {
+        for backoff in [Backoff::Linear, Backoff::Exponential] {
+            let delivery = delivery(backoff, 700, None);
+            let longest = longest(&delivery, CAP);
+            for retry in 1..=delivery.retry_max {
+                assert!(wait(&delivery, retry, Some(Duration::MAX), CAP) <= longest);
+            }
+        }
     }
 
     #[test]

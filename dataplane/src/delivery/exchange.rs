@@ -6,36 +6,59 @@
 
 use std::{
     io,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use eagre_http1::{Chunked, Framing, Headers, Limits, Refusal, parse_response};
 
 use super::pool::Connection;
-use crate::limits::delivery::INTERIM_RESPONSES_MAX;
+use crate::{
+    limits::delivery::INTERIM_RESPONSES_MAX,
+    runtime::{net::WriteError, time},
+};
 
 /// The final response to a request; its bytes stay in the connection.
 #[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
+pub(super) struct Response {
+    pub(super) status: u16,
     /// What `Retry-After` asks for, from now.
-    pub(crate) retry_after: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
     /// The response says that it is a CloudEvent (contract 3.7).
-    pub(crate) claims_event: bool,
+    pub(super) claims_event: bool,
     /// The body was longer than the limit, and the rest of it was not read.
-    pub(crate) truncated: bool,
+    pub(super) truncated: bool,
     /// The connection can take another request.
-    pub(crate) keep_alive: bool,
+    pub(super) keep_alive: bool,
+    /// It came on a connection that had answered before.
+    reused: bool,
     head_bytes: usize,
     /// Bytes of a body that is not chunked.
     body_bytes: usize,
     chunked: bool,
 }
 
+impl Response {
+    /// The server's word that it has waited long enough for a next request, which
+    /// crossed ours (RFC 9110 section 15.5.9): it says nothing of our event.
+    pub(super) const fn is_idle_timeout(&self) -> bool {
+        self.status == 408 && self.reused && !self.keep_alive
+    }
+}
+
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ExchangeError {
+pub(super) enum ExchangeError {
+    /// There is no connection.
+    #[error("{0}")]
+    Connect(io::Error),
+    /// The connection took not one byte of the request: nobody can have acted upon
+    /// it.
+    #[error("{0}")]
+    Unsent(io::Error),
+    /// Nobody wants it any more; nothing was sent.
+    #[error("the process is stopping")]
+    Abandoned,
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("the connection ended before the response")]
@@ -54,17 +77,17 @@ pub(crate) struct ResponseLimits {
 
 impl Connection {
     /// Sends `output`, then `payload`, and reads the response, all before
-    /// `deadline`. `Closed` comes only when not one byte of a response arrived.
-    pub(crate) async fn exchange(
+    /// `deadline`.
+    pub(super) async fn exchange(
         &mut self,
         payload: Option<Bytes>,
         limits: &ResponseLimits,
         deadline: Instant,
     ) -> Result<Response, ExchangeError> {
         let output = std::mem::take(&mut self.output);
-        self.output = self.stream.write_all(output, deadline).await?;
+        self.output = self.stream.write_all(output, deadline).await.map_err(unsent)?;
         if let Some(payload) = payload {
-            self.stream.write_all(payload, deadline).await?;
+            self.stream.write_all(payload, deadline).await.map_err(|failed| failed.error)?;
         }
         self.input.clear();
         self.body.clear();
@@ -127,6 +150,7 @@ impl Connection {
             claims_event: head.status < 300 && eagre_event::is_event(fields),
             truncated: false,
             keep_alive: head.keep_alive,
+            reused: self.reused,
             head_bytes: head.head_bytes,
             body_bytes: 0,
             chunked: head.framing == Framing::Chunked,
@@ -202,7 +226,7 @@ impl Connection {
     }
 
     /// The body of a response that was just read.
-    pub(crate) fn body(&self, response: &Response) -> &[u8] {
+    pub(super) fn body(&self, response: &Response) -> &[u8] {
         if response.chunked {
             &self.body
         } else {
@@ -211,7 +235,7 @@ impl Connection {
     }
 
     /// The response's fields, parsed once more: only replies need them.
-    pub(crate) fn with_fields<T>(
+    pub(super) fn with_fields<T>(
         &self,
         limits: &ResponseLimits,
         read: impl FnOnce(&[eagre_http1::Header<'_>]) -> T,
@@ -220,6 +244,10 @@ impl Connection {
         let head = parse_response(&self.input, &mut headers, &limits.http).ok()??;
         Some(read(head.headers))
     }
+}
+
+fn unsent(failed: WriteError) -> ExchangeError {
+    if failed.taken { ExchangeError::Io(failed.error) } else { ExchangeError::Unsent(failed.error) }
 }
 
 /// Bytes asked for when the length is not known.
@@ -233,7 +261,7 @@ fn retry_after<'h>(mut fields: impl Iterator<Item = (&'h str, &'h [u8])>) -> Opt
         return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
     }
     let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+    Some(date.duration_since(time::calendar()).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -249,7 +277,7 @@ mod tests {
         assert_eq!(parse("7"), Some(Duration::from_secs(7)));
         assert_eq!(parse("99999999999999999999999"), Some(Duration::MAX));
         assert_eq!(parse("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        let later = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        let later = httpdate::fmt_http_date(time::calendar() + Duration::from_secs(100));
         assert!(parse(&later).is_some_and(|wait| wait > Duration::from_secs(90)));
     }
 

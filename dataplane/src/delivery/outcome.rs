@@ -2,7 +2,7 @@
 
 /// The verdict on one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(super) enum Verdict {
     /// The subscriber has the event; its response may be a reply.
     Delivered,
     /// The subscriber has the event and a reply is not to be read.
@@ -16,7 +16,7 @@ pub(crate) enum Verdict {
 /// Contract 1.10 with design section 5: a 2xx is success and may carry a reply,
 /// except 202; 404, 408, 409, 429, every 5xx and every code outside the table
 /// are retried; redirects and other 4xx are final. 1xx never get here.
-pub(crate) const fn verdict(status: u16) -> Verdict {
+pub(super) const fn verdict(status: u16) -> Verdict {
     match status {
         202 => Verdict::Accepted,
         200..=299 => Verdict::Delivered,

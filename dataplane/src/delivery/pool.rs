@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     future::poll_fn,
     io,
     rc::Rc,
@@ -15,11 +15,16 @@ use std::{
 
 use eagre_snapshot::Endpoint;
 
-use crate::{net::Stream, resolve::Resolver};
+use crate::runtime::{
+    map::Map,
+    net::{self, Stream},
+    resolve::{ResolveError, Resolver},
+    time,
+};
 
 /// The connections of one shard.
 pub(crate) struct Pool {
-    idle: RefCell<HashMap<String, Vec<Connection>>>,
+    idle: RefCell<Map<String, Vec<Connection>>>,
     slots: Rc<Slots>,
     resolver: Resolver,
     connect_timeout: Duration,
@@ -27,19 +32,27 @@ pub(crate) struct Pool {
 }
 
 /// One connection and its buffers, which live as long as it does.
-pub(crate) struct Connection {
-    pub(crate) stream: Stream,
+pub(super) struct Connection {
+    pub(super) stream: Stream,
     /// The request, when it is sent; afterwards empty.
-    pub(crate) output: Vec<u8>,
+    pub(super) output: Vec<u8>,
     /// The response as read: head, then a body that is not chunked.
-    pub(crate) input: Vec<u8>,
+    pub(super) input: Vec<u8>,
     /// A chunked response body, decoded.
-    pub(crate) body: Vec<u8>,
-    /// A request was answered on it before, so that its end of stream may be
-    /// the subscriber's idle timeout and no failure.
-    pub(crate) reused: bool,
+    pub(super) body: Vec<u8>,
+    /// A request was answered on it before.
+    pub(super) reused: bool,
     idle_since: Instant,
     _slot: Slot,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum ConnectError {
+    /// The subscriber's doing, or its network's.
+    Refused(io::Error),
+    /// This process or machine is short of something.
+    Shortage(io::Error),
 }
 
 impl Pool {
@@ -54,37 +67,56 @@ impl Pool {
         Self { idle: RefCell::default(), slots: Rc::new(slots), resolver, connect_timeout, idle_max }
     }
 
-    /// An idle connection to the endpoint, the most recently used first.
-    pub(crate) fn take_idle(&self, endpoint: &Endpoint) -> Option<Connection> {
+    /// An idle connection to the endpoint, the most recently used first. One on
+    /// which anything has arrived since, its end or bytes that answer no request
+    /// of ours, is closed.
+    pub(super) fn take_idle(&self, endpoint: &Endpoint) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&endpoint.authority)?;
-        let connection = connections.pop()?;
-        (connection.idle_since.elapsed() < self.idle_max).then_some(connection)
+        let now = time::now();
+        while let Some(connection) = connections.pop() {
+            if now - connection.idle_since < self.idle_max && connection.stream.is_quiet() {
+                return Some(connection);
+            }
+        }
+        None
     }
 
-    /// A new connection to the endpoint.
-    pub(crate) async fn connect(&self, endpoint: &Endpoint) -> io::Result<Connection> {
+    /// A new connection to the endpoint. The time allowed for it counts from when
+    /// there is a place for it, and covers the name and all addresses.
+    pub(super) async fn connect(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
         let slot = self.slot().await;
-        let deadline = Instant::now() + self.connect_timeout;
-        let addresses =
-            self.resolver.lookup(&endpoint.host, endpoint.port).await.map_err(io::Error::other)?;
+        let deadline = time::now() + self.connect_timeout;
+        let lookup = async { Ok(self.resolver.lookup(&endpoint.host, endpoint.port).await) };
+        let addresses = match time::before(deadline, lookup).await {
+            Ok(Ok(addresses)) => addresses,
+            Ok(Err(error @ ResolveError::Busy)) => {
+                return Err(ConnectError::Shortage(io::Error::other(error)));
+            }
+            Ok(Err(error)) => return Err(ConnectError::Refused(io::Error::other(error))),
+            Err(_) => {
+                let text = format!("{} was not resolved in time", endpoint.host);
+                return Err(ConnectError::Refused(io::Error::new(io::ErrorKind::TimedOut, text)));
+            }
+        };
         let mut failure = io::Error::other("the name has no address");
         for address in addresses.iter() {
             match Stream::connect(*address, deadline).await {
                 Ok(stream) => return Ok(Connection::new(stream, slot)),
+                Err(error) if net::is_shortage(&error) => return Err(ConnectError::Shortage(error)),
                 Err(error) => failure = error,
             }
         }
-        Err(failure)
+        Err(ConnectError::Refused(failure))
     }
 
     /// Keeps a connection for the next request to the same endpoint.
-    pub(crate) fn give_back(&self, endpoint: &Endpoint, mut connection: Connection) {
+    pub(super) fn give_back(&self, endpoint: &Endpoint, mut connection: Connection) {
         if self.slots.has_waiters() {
             return;
         }
         connection.reused = true;
-        connection.idle_since = Instant::now();
+        connection.idle_since = time::now();
         connection.shrink();
         let mut idle = self.idle.borrow_mut();
         match idle.get_mut(&endpoint.authority) {
@@ -97,8 +129,9 @@ impl Pool {
 
     /// Closes what has been idle for too long.
     pub(crate) fn reap(&self) {
+        let now = time::now();
         self.idle.borrow_mut().retain(|_, connections| {
-            connections.retain(|connection| connection.idle_since.elapsed() < self.idle_max);
+            connections.retain(|connection| now - connection.idle_since < self.idle_max);
             !connections.is_empty()
         });
     }
@@ -132,7 +165,7 @@ impl Connection {
             input: Vec::with_capacity(BUFFER_BYTES),
             body: Vec::new(),
             reused: false,
-            idle_since: Instant::now(),
+            idle_since: time::now(),
             _slot: slot,
         }
     }

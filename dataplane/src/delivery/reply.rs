@@ -4,17 +4,24 @@
 //! that the reply is stored is one step in the log: a crash leaves both or
 //! neither (contract 3.7 asks for a new delivery when the reply is not stored).
 
-use std::time::SystemTime;
-
 use eagre_event::Ttl;
-use eagre_wal::{AppendError, Lsn};
+use eagre_snapshot::Counter;
 
-use super::{exchange::Response, lane::Lane, pool::Connection};
-use crate::{backlog, commit::Stored, intake::Origin, shard::Shard, table::TriggerRoute};
+use super::{
+    attempts::{Attempt, Delivery},
+    exchange::Response,
+    failure::Failure,
+    pool::Connection,
+    request::Target,
+};
+use crate::{
+    runtime::time,
+    store::{NoRoom, Stored},
+};
 
 /// Why a reply was not stored.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
+enum ReplyRefused {
     #[error("the reply is not a valid CloudEvent: {0}")]
     Malformed(String),
     #[error("the reply's time to live is used up: does the subscriber answer its own replies?")]
@@ -22,12 +29,12 @@ pub(crate) enum Refused {
     #[error("broker {0} is gone")]
     BrokerGone(String),
     #[error(transparent)]
-    NotStored(AppendError),
+    NotStored(NoRoom),
 }
 
-impl Refused {
+impl ReplyRefused {
     /// The status that the broker would answer to the same event.
-    pub(crate) const fn status(&self) -> u16 {
+    const fn status(&self) -> u16 {
         match self {
             Self::Malformed(_) | Self::TtlExhausted => 400,
             Self::BrokerGone(_) => 404,
@@ -36,42 +43,67 @@ impl Refused {
     }
 
     /// Another delivery may lead to a reply that can be stored.
-    pub(crate) const fn is_transient(&self) -> bool {
+    const fn is_transient(&self) -> bool {
         !matches!(self, Self::TtlExhausted)
+    }
+
+    /// Contract 3.7: a reply that the broker refuses fails the delivery; the dead
+    /// letter names the broker.
+    fn into_attempt(self, delivery: &Delivery, target: &Target<'_>) -> Attempt {
+        let text = self.to_string();
+        let failure = match self {
+            Self::Malformed(_) => Failure::new(&target.endpoint.uri, Some(502), text.as_bytes()),
+            _ => {
+                let broker = format!("http://{}/{}", delivery.lane.room.address, delivery.route.broker_path);
+                Failure::new(&broker, Some(self.status()), text.as_bytes())
+            }
+        };
+        Attempt::failed(failure, self.is_transient())
     }
 }
 
-/// Puts the reply in `response` into the log's next batch, together with the end
-/// of the delivery of `lsn`. The caller waits for the position.
-pub(crate) fn append(
-    shard: &Shard,
-    lane: &Lane,
-    route: &TriggerRoute,
-    lsn: Lsn,
-    parent_ttl: u8,
+/// Stores the reply in `response` together with the end of the delivery.
+pub(super) async fn take(
+    delivery: &Delivery,
+    target: &Target<'_>,
     connection: &Connection,
     response: &Response,
-) -> Result<Stored, Refused> {
-    if response.truncated {
-        let limit = shard.response_limits.body_bytes_max;
-        return Err(Refused::Malformed(format!("longer than the limit of {limit} bytes")));
+) -> Attempt {
+    match append(delivery, connection, response) {
+        Ok(stored) => {
+            let lane = &delivery.lane;
+            // At once: progress that is stored meanwhile must not bring the event
+            // back.
+            lane.finish(delivery.job.offset);
+            lane.room.store.stored(stored).await;
+            lane.count(Counter::Replies, 1);
+            Attempt::Taken
+        }
+        Err(refused) => refused.into_attempt(delivery, target),
     }
-    let table = shard.table();
-    let broker =
-        table.broker(&route.broker_path).ok_or_else(|| Refused::BrokerGone(route.broker_path.clone()))?;
+}
+
+fn append(delivery: &Delivery, connection: &Connection, response: &Response) -> Result<Stored, ReplyRefused> {
+    let Delivery { lane, route, event, job } = delivery;
+    let room = &lane.room;
+    if response.truncated {
+        let limit = room.response_limits.body_bytes_max;
+        return Err(ReplyRefused::Malformed(format!("longer than the limit of {limit} bytes")));
+    }
+    let table = room.routes.table();
+    let broker = table
+        .broker(&route.broker_path)
+        .ok_or_else(|| ReplyRefused::BrokerGone(route.broker_path.clone()))?;
     let body = connection.body(response);
-    let scratch = &mut *shard.scratch.borrow_mut();
+    let scratch = &mut *room.scratch.borrow_mut();
     connection
-        .with_fields(&shard.response_limits, |fields| {
+        .with_fields(&room.response_limits, |fields| {
             scratch.draft.decode(fields.iter().map(|field| (field.name, field.value)), body)
         })
-        .ok_or_else(|| Refused::Malformed("its head does not parse".into()))?
-        .map_err(|error| Refused::Malformed(error.to_string()))?;
-    scratch.draft.stamp(SystemTime::now(), Ttl::FromParent(parent_ttl)).map_err(|_| Refused::TtlExhausted)?;
-    let moved = lane.moved_to(lsn).and_then(|_| lane.moved_cursor(Some(lsn)));
-    let origin = match moved {
-        Some(cursor) => Origin { consumer: backlog::consumer(lane.id), cursor },
-        None => Origin { consumer: lane.id.0, cursor: lane.cursor(shard.fanned_out(), Some(lsn)) },
-    };
-    scratch.store(&shard.log, broker, shard.fsync(broker), body, Some(origin)).map_err(Refused::NotStored)
+        .ok_or_else(|| ReplyRefused::Malformed("its head does not parse".into()))?
+        .map_err(|error| ReplyRefused::Malformed(error.to_string()))?;
+    let ttl = Ttl::FromParent(event.record().ttl());
+    scratch.draft.stamp(time::calendar(), ttl).map_err(|_| ReplyRefused::TtlExhausted)?;
+    let progress = lane.progress(Some(job.offset));
+    room.store.append_reply(scratch, broker, body, lane.id, &progress).map_err(ReplyRefused::NotStored)
 }

@@ -5,23 +5,23 @@ use bytes::Bytes;
 use eagre_event::Record;
 use eagre_snapshot::{Endpoint, Format};
 
-use super::{deadletter::Failure, lane::Job};
-use crate::table::TriggerRoute;
+use super::failure::Failure;
+use crate::{config::table::TriggerRoute, store::StoredEvent};
 
 /// Where an attempt goes.
-pub(crate) struct Target<'a> {
-    pub(crate) endpoint: &'a Endpoint,
+pub(super) struct Target<'a> {
+    pub(super) endpoint: &'a Endpoint,
     head: &'a [u8],
     failure: Option<&'a Failure>,
     format: Format,
 }
 
 impl<'a> Target<'a> {
-    /// The subscriber, or the dead letter sink once the job has failed there.
-    /// `None`: it has failed and there is no sink.
-    pub(crate) fn of(route: &'a TriggerRoute, job: &'a Job) -> Option<Self> {
+    /// The subscriber, or the dead letter sink after a failure there. `None`: it
+    /// has failed and there is no sink.
+    pub(super) fn of(route: &'a TriggerRoute, failure: Option<&'a Failure>) -> Option<Self> {
         let format = route.trigger.delivery.format;
-        match &job.failure {
+        match failure {
             None => Some(Self {
                 endpoint: &route.trigger.subscriber,
                 head: &route.subscriber_head,
@@ -40,12 +40,8 @@ impl<'a> Target<'a> {
 
 /// Renders the request into `output` and returns the payload that follows it,
 /// unless the payload is small enough to be part of `output`.
-pub(crate) fn render(
-    target: &Target<'_>,
-    record: &Record<'_>,
-    body: &Bytes,
-    output: &mut Vec<u8>,
-) -> Option<Bytes> {
+pub(super) fn render(target: &Target<'_>, event: &StoredEvent, output: &mut Vec<u8>) -> Option<Bytes> {
+    let record = &event.record();
     output.clear();
     output.extend_from_slice(target.head);
     if target.format == Format::Json {
@@ -62,7 +58,7 @@ pub(crate) fn render(
         output.extend_from_slice(payload);
         return None;
     }
-    Some(body.slice_ref(payload))
+    Some(event.bytes().slice_ref(payload))
 }
 
 /// Structured mode: the pass-through fields, and the event as the body.

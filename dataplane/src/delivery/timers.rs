@@ -1,66 +1,62 @@
-//! When retries are due: one ordered set for all lanes of a shard.
+//! When attempts are due: one ordered set for all lanes of a shard. By the
+//! monotonic clock, so that nobody waits longer or shorter when the calendar is
+//! set.
 
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    time::Duration,
+    rc::{Rc, Weak},
+    time::Instant,
 };
 
-use eagre_snapshot::Id;
+use super::{attempts::Job, lane::Lane};
+use crate::runtime::{notify::Notify, time};
 
-use super::lane::Job;
-use crate::notify::Notify;
+/// By due time, then by arrival.
+type Turn = (Instant, u64);
+/// A lane that is gone wants nothing back.
+type Waiting = (Weak<Lane>, Job);
 
 /// Jobs that wait for their time.
 #[derive(Default)]
-pub(crate) struct Timers {
-    /// By due time in Unix milliseconds, then by arrival.
-    waiting: RefCell<BTreeMap<(u64, u64), (Id, Job)>>,
+pub(super) struct Timers {
+    waiting: RefCell<BTreeMap<Turn, Waiting>>,
     arrivals: Cell<u64>,
     earlier: Notify,
 }
 
 impl Timers {
-    /// Lets `job` wait until `due_ms`.
-    pub(crate) fn add(&self, due_ms: u64, lane: Id, job: Job) {
+    /// Lets `job` wait until `due`; then it goes back to its lane.
+    pub(super) fn add(&self, due: Instant, lane: &Rc<Lane>, job: Job) {
         self.arrivals.set(self.arrivals.get() + 1);
-        let key = (due_ms, self.arrivals.get());
+        let key = (due, self.arrivals.get());
         let mut waiting = self.waiting.borrow_mut();
-        waiting.insert(key, (lane, job));
+        waiting.insert(key, (Rc::downgrade(lane), job));
         if waiting.first_key_value().is_some_and(|(first, _)| *first == key) {
             self.earlier.notify();
         }
     }
 
-    /// Hands every job to `due` when its time has come, for as long as the
-    /// shard runs.
-    pub(crate) async fn run(&self, now_ms: impl Fn() -> u64, due: impl Fn(Id, Job)) {
+    /// Hands back what is due, for as long as the shard runs.
+    pub(super) async fn run(&self) {
         loop {
-            let now = now_ms();
+            let now = time::now();
             while let Some((lane, job)) = self.take_due(now) {
-                due(lane, job);
+                if let Some(lane) = lane.upgrade() {
+                    lane.push_due(job);
+                }
             }
-            let first = self.waiting.borrow().first_key_value().map(|(key, _)| key.0);
+            let first = self.waiting.borrow().first_key_value().map(|((due, _), _)| *due);
             match first {
-                // Short sleeps, so that an earlier arrival or a stepped clock
-                // is noticed without a second wake-up path.
-                Some(first) => crate::net::sleep(until(first, now)).await,
+                Some(due) => time::sleep_until_or(due, &self.earlier).await,
                 None => self.earlier.notified().await,
             }
         }
     }
 
-    fn take_due(&self, now_ms: u64) -> Option<(Id, Job)> {
+    fn take_due(&self, now: Instant) -> Option<Waiting> {
         let mut waiting = self.waiting.borrow_mut();
-        let first = waiting.first_entry().filter(|entry| entry.key().0 <= now_ms)?;
+        let first = waiting.first_entry().filter(|entry| entry.key().0 <= now)?;
         Some(first.remove())
     }
 }
-
-fn until(due_ms: u64, now_ms: u64) -> Duration {
-    Duration::from_millis(due_ms.saturating_sub(now_ms)).clamp(Duration::from_millis(1), SLEEP_MAX)
-}
-
-/// The longest sleep while something waits, and so the largest error of a
-/// retry that is scheduled before the one that is slept for.
-const SLEEP_MAX: Duration = Duration::from_millis(10);

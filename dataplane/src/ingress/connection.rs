@@ -4,27 +4,34 @@
 //! ahead (pipelined) are answered one after another.
 
 use std::{
+    future::{Future, poll_fn},
     io,
+    pin::pin,
     rc::Rc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use eagre_http1::{Chunked, Framing, encode};
 
 use super::{
-    answer::Reason,
+    Ingress,
+    bodies::Held,
+    reason::Reason,
     request::{Outcome, Step, step},
 };
-use crate::{net::Stream, shard::Shard};
+use crate::runtime::{net::Stream, notify::Notify, time};
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(shard: Rc<Shard>, stream: Stream) {
+pub(super) async fn serve(ingress: Rc<Ingress>, stream: Stream) {
     let mut connection = Connection {
-        shard,
+        held: ingress.bodies.begin(),
+        ingress,
         stream,
         input: Vec::with_capacity(INPUT_BYTES),
         body: Vec::new(),
         output: Vec::with_capacity(OUTPUT_BYTES),
+        close: Rc::default(),
     };
     // An error means that the producer is gone or too slow: there is nobody to
     // tell.
@@ -32,56 +39,72 @@ pub(crate) async fn serve(shard: Rc<Shard>, stream: Stream) {
 }
 
 struct Connection {
-    shard: Rc<Shard>,
+    ingress: Rc<Ingress>,
     stream: Stream,
     /// What has arrived, from the first byte of the present request on.
     input: Vec<u8>,
     /// The present request's body, if it came in chunks.
     body: Vec<u8>,
     output: Vec<u8>,
+    /// What it holds of the memory for requests.
+    held: Held,
+    /// Its place is wanted by another.
+    close: Rc<Notify>,
 }
 
 impl Connection {
     /// One request and its answer; true if another may follow.
     async fn exchange(&mut self) -> io::Result<bool> {
-        if self.input.is_empty() {
-            self.rest();
-            let idle_until = Instant::now() + self.shard.config.ingress.idle_keep_alive;
-            if self.stream.read_more(&mut self.input, INPUT_BYTES, idle_until).await? == 0 {
-                return Ok(false);
-            }
+        if self.input.is_empty() && !self.rest().await? {
+            return Ok(false);
         }
-        let _busy = self.shard.begin_request();
-        let begun = Instant::now();
+        let _busy = self.ingress.begin_request();
+        let begun = time::now();
         let (outcome, consumed, close) = match self.request(begun).await {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 (Outcome::Refused(Reason::Deadline), 0, true)
             }
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                (Outcome::Refused(Reason::BodiesFull), 0, true)
+            }
             decided => decided?,
         };
         let status = self.answer(outcome, close, begun).await?;
-        self.shard.metrics.answered(status, begun.elapsed());
+        self.ingress.metrics.answered(status, time::now() - begun);
         if !close {
             self.input.drain(..consumed);
         }
         Ok(!close)
     }
 
-    /// Between requests nothing large is held.
-    fn rest(&mut self) {
+    /// Waits for the next request, with nothing large held. False at the end of
+    /// the stream, and where the place is wanted by another.
+    async fn rest(&mut self) -> io::Result<bool> {
         if self.input.capacity() > KEPT_BYTES {
             self.input = Vec::with_capacity(INPUT_BYTES);
         }
         self.body = Vec::new();
+        self.held = self.ingress.bodies.begin();
+        let idle_until = time::now() + self.ingress.settings.idle_keep_alive;
+        let _rest = self.ingress.idle.rest(&self.close);
+        let mut wanted = pin!(self.close.notified());
+        let mut read = pin!(self.stream.read_more(&mut self.input, INPUT_BYTES, idle_until));
+        let bytes = poll_fn(|context| match read.as_mut().poll(context) {
+            Poll::Pending => wanted.as_mut().poll(context).map(|()| Ok(0)),
+            read => read,
+        });
+        Ok(bytes.await? > 0)
     }
 
     /// Reads until the request is decided.
     async fn request(&mut self, begun: Instant) -> io::Result<(Outcome, usize, bool)> {
-        let head_deadline = begun + self.shard.config.ingress.header_deadline;
+        let head_deadline = begun + self.ingress.settings.header_deadline;
+        let mut is_decoded = false;
         loop {
-            match step(&self.shard, &self.input, None) {
+            match step(&self.ingress, &self.input, is_decoded.then_some(&self.body), false) {
                 Step::Decided { outcome, consumed, close } => return Ok((outcome, consumed, close)),
                 Step::NeedHead => self.more(INPUT_BYTES, head_deadline).await?,
+                Step::Large => return Ok(self.decide_large(is_decoded.then_some(&self.body)).await),
                 Step::NeedBody { head_bytes, framing, expect_continue } => {
                     if expect_continue && self.input.len() == head_bytes {
                         self.write_continue().await?;
@@ -93,23 +116,25 @@ impl Connection {
                     if let Some(refused) = self.read_chunked(head_bytes).await? {
                         return Ok((Outcome::Refused(refused), self.input.len(), true));
                     }
-                    return Ok(self.decide_chunked());
+                    is_decoded = true;
                 }
             }
         }
     }
 
-    fn decide_chunked(&self) -> (Outcome, usize, bool) {
-        match step(&self.shard, &self.input, Some(&self.body)) {
+    /// Decides a request that has arrived, in a turn of its own.
+    async fn decide_large(&self, chunked: Option<&[u8]>) -> (Outcome, usize, bool) {
+        let _passage = self.ingress.turnstile.pass().await;
+        match step(&self.ingress, &self.input, chunked, true) {
             Step::Decided { outcome, consumed, close } => (outcome, consumed, close),
             // The head parsed and the body is here, so nothing can be missing.
-            Step::NeedHead | Step::NeedBody { .. } => unreachable!("the request is complete"),
+            Step::NeedHead | Step::NeedBody { .. } | Step::Large => unreachable!("the request is complete"),
         }
     }
 
     async fn read_length(&mut self, head_bytes: usize, length: usize) -> io::Result<()> {
         let wanted = head_bytes + length;
-        let deadline = Instant::now() + self.shard.config.ingress.body_deadline_for(length as u64);
+        let deadline = time::now() + self.ingress.settings.body_deadline_for(length as u64);
         while self.input.len() < wanted {
             let missing = wanted - self.input.len();
             self.more(missing.min(GROWTH_BYTES_MAX), deadline).await?;
@@ -119,9 +144,9 @@ impl Connection {
 
     /// Decodes the body into `self.body` and takes it out of the input.
     async fn read_chunked(&mut self, head_bytes: usize) -> io::Result<Option<Reason>> {
-        let limit = self.shard.config.ingress.body_bytes_max;
-        let deadline = Instant::now() + self.shard.config.ingress.body_deadline_for(limit as u64);
-        let mut decoder = Chunked::new(&self.shard.request_limits);
+        let limit = self.ingress.settings.body_bytes_max;
+        let deadline = time::now() + self.ingress.settings.body_deadline_for(limit as u64);
+        let mut decoder = Chunked::new(&self.ingress.request_limits);
         self.body.clear();
         loop {
             let progress = match decoder.decode(&self.input[head_bytes..], &mut self.body, limit) {
@@ -140,29 +165,37 @@ impl Connection {
         }
     }
 
-    /// Reads more of a request that has begun.
+    /// Reads more of a request that has begun; [`io::ErrorKind::OutOfMemory`] if all
+    /// requests together would hold too much.
     async fn more(&mut self, room_min: usize, deadline: Instant) -> io::Result<()> {
-        match self.stream.read_more(&mut self.input, room_min, deadline).await? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
+        if self.stream.read_more(&mut self.input, room_min, deadline).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        if !self.held.grow(self.input.capacity() + self.body.capacity()) {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(())
     }
 
     async fn write_continue(&mut self) -> io::Result<()> {
         let deadline = self.write_deadline();
-        self.stream.write_all(encode::CONTINUE, deadline).await.map(drop)
+        self.stream.write_all(encode::CONTINUE, deadline).await?;
+        Ok(())
     }
 
     async fn answer(&mut self, outcome: Outcome, close: bool, begun: Instant) -> io::Result<u16> {
         let mut output = std::mem::take(&mut self.output);
         output.clear();
-        let answers = &self.shard.answers;
+        let ingress = &self.ingress;
+        let answers = &ingress.answers;
         let status = match outcome {
             Outcome::Stored { last, broker, events, body_bytes } => {
-                self.shard.log.committed(last).await;
+                if let Some(last) = last {
+                    ingress.store.stored(last).await;
+                }
                 answers.accepted(&mut output, close);
-                self.shard.metrics.accepted(events, body_bytes);
-                self.shard.dispatched(broker, 202, begun.elapsed());
+                ingress.metrics.accepted(events, body_bytes);
+                ingress.dispatched(broker, 202, time::now() - begun);
                 202
             }
             Outcome::Options => {
@@ -175,7 +208,7 @@ impl Connection {
             }
             Outcome::Refused(reason) => {
                 answers.refused(&mut output, &reason, close);
-                self.shard.metrics.refused(reason.metric());
+                ingress.metrics.refused(reason.metric());
                 reason.status()
             }
         };
@@ -190,7 +223,7 @@ impl Connection {
     /// After an early refusal, lets the producer read it: a close with unread
     /// input would reset the connection and with it the answer.
     async fn linger(&mut self) {
-        let until = Instant::now() + LINGER;
+        let until = time::now() + LINGER;
         if self.stream.shutdown_write().await.is_err() {
             return;
         }
@@ -206,7 +239,7 @@ impl Connection {
     }
 
     fn write_deadline(&self) -> Instant {
-        Instant::now() + self.shard.config.ingress.write_stall
+        time::now() + self.ingress.settings.write_stall
     }
 }
 

@@ -4,39 +4,37 @@
 //! Called with what has arrived so far, as often as needed; the checks come in
 //! the order of contract 1.2.
 
-use std::{rc::Rc, time::SystemTime};
+use std::rc::Rc;
 
-use eagre_event::{BatchError, Draft, Error as EventError, Mode, Ttl};
+use eagre_event::Mode;
 use eagre_http1::{Framing, Headers, RequestHead, parse_request};
 use eagre_snapshot::Id;
-use eagre_wal::{AppendError, Kind};
 
 use super::{
-    answer::Reason,
+    Ingress,
+    admission::{accept, accept_batch},
+    reason::Reason,
     route::{Route, route},
 };
-use crate::{
-    commit::Stored,
-    envelope::EVENT,
-    shard::Shard,
-    table::{BrokerRoute, Table},
-};
+use crate::{limits::ingress::LARGE_BYTES, store::Stored};
 
 /// Where a request stands.
-pub(crate) enum Step {
+pub(super) enum Step {
     /// Its head is not complete.
     NeedHead,
     /// Its head is fine; its body has not arrived in full.
     NeedBody { head_bytes: usize, framing: Framing, expect_continue: bool },
+    /// It has arrived, and deciding it is worth a turn of its own.
+    Large,
     /// It is decided.
     Decided { outcome: Outcome, consumed: usize, close: bool },
 }
 
 /// How a request ends.
-pub(crate) enum Outcome {
-    /// Its events are in the log's next batch.
+pub(super) enum Outcome {
+    /// Its events are in the store's next batch; there may be none.
     Stored {
-        last: Stored,
+        last: Option<Stored>,
         broker: Id,
         events: u64,
         body_bytes: u64,
@@ -48,10 +46,10 @@ pub(crate) enum Outcome {
 }
 
 /// Looks at what has arrived: `input` from the request's first byte on, and its
-/// body decoded, if it is chunked and complete.
-pub(crate) fn step(shard: &Rc<Shard>, input: &[u8], chunked: Option<&[u8]>) -> Step {
+/// body decoded, if it is chunked and complete. `in_turn`: a large one is decided.
+pub(super) fn step(ingress: &Rc<Ingress>, input: &[u8], chunked: Option<&[u8]>, in_turn: bool) -> Step {
     let mut headers = Headers::new();
-    let head = match parse_request(input, &mut headers, &shard.request_limits) {
+    let head = match parse_request(input, &mut headers, &ingress.request_limits) {
         Ok(Some(head)) => head,
         Ok(None) => return Step::NeedHead,
         Err(refusal) => {
@@ -60,7 +58,7 @@ pub(crate) fn step(shard: &Rc<Shard>, input: &[u8], chunked: Option<&[u8]>) -> S
             return Step::Decided { outcome: Outcome::Refused(reason), consumed: input.len(), close: true };
         }
     };
-    let path = match by_head(shard, &head) {
+    let path = match by_head(ingress, &head) {
         Ok(path) => path,
         Err(outcome) => return answer_by_head(&head, outcome, input.len()),
     };
@@ -76,17 +74,26 @@ pub(crate) fn step(shard: &Rc<Shard>, input: &[u8], chunked: Option<&[u8]>) -> S
             return Step::NeedBody { head_bytes, framing, expect_continue };
         }
     };
-    let close = !head.keep_alive || shard.is_draining();
-    let outcome = accept(shard, path, &head, body).unwrap_or_else(Outcome::Refused);
-    Step::Decided { outcome, consumed, close }
+    let fields = head.headers.iter().map(|field| (field.name, field.value));
+    let is_batch = eagre_event::mode(fields.clone()) == Some(Mode::Batch);
+    if !in_turn && (is_batch || body.len() >= LARGE_BYTES) {
+        return Step::Large;
+    }
+    let accepted = if is_batch {
+        accept_batch(ingress, path, fields, body)
+    } else {
+        accept(ingress, path, fields, body)
+    };
+    let close = !head.keep_alive || ingress.draining.get();
+    Step::Decided { outcome: accepted.unwrap_or_else(Outcome::Refused), consumed, close }
 }
 
 /// The broker's path, or the answer that needs no body.
-fn by_head<'b>(shard: &Shard, head: &RequestHead<'b, '_>) -> Result<&'b str, Outcome> {
+fn by_head<'b>(ingress: &Ingress, head: &RequestHead<'b, '_>) -> Result<&'b str, Outcome> {
     match route(head) {
-        Route::Broker(_) | Route::Probe if shard.is_draining() => Err(Outcome::Refused(Reason::Draining)),
+        Route::Broker(_) | Route::Probe if ingress.draining.get() => Err(Outcome::Refused(Reason::Draining)),
         Route::Broker(path) => {
-            let limit = shard.config.ingress.body_bytes_max;
+            let limit = ingress.settings.body_bytes_max;
             match head.framing {
                 Framing::Length(length) if length > limit as u64 => {
                     Err(Outcome::Refused(Reason::TooLarge { limit }))
@@ -114,91 +121,3 @@ fn answer_by_head(head: &RequestHead<'_, '_>, outcome: Outcome, received: usize)
     let close = !head.keep_alive || end.is_none();
     Step::Decided { outcome, consumed: end.unwrap_or(received), close }
 }
-
-/// Rows 6 to 13 of contract 1.2.
-fn accept(shard: &Rc<Shard>, path: &str, head: &RequestHead<'_, '_>, body: &[u8]) -> Result<Outcome, Reason> {
-    let fields = head.headers.iter().map(|field| (field.name, field.value));
-    if eagre_event::mode(fields.clone()) == Some(Mode::Batch) {
-        return accept_batch(shard, path, fields, body);
-    }
-    let scratch = &mut *shard.scratch.borrow_mut();
-    scratch.draft.decode(fields, body).map_err(bad_event)?;
-    let table = shard.table();
-    let broker = broker(&table, path)?;
-    stamp(&mut scratch.draft)?;
-    has_room(shard, broker)?;
-    let last = scratch.store(&shard.log, broker, shard.fsync(broker), body, None).map_err(full)?;
-    Ok(Outcome::Stored { last, broker: broker.broker.id, events: 1, body_bytes: body.len() as u64 })
-}
-
-/// All events of a batch are stored together, or none (design section 5).
-fn accept_batch<'h>(
-    shard: &Rc<Shard>,
-    path: &str,
-    fields: impl Iterator<Item = (&'h str, &'h [u8])> + Clone,
-    body: &[u8],
-) -> Result<Outcome, Reason> {
-    let scratch = &mut *shard.scratch.borrow_mut();
-    let table = shard.table();
-    let mut draft = std::mem::take(&mut scratch.draft);
-    let mut records = Vec::new();
-    let decoded = eagre_event::decode_batch(fields, body, &mut draft, |draft, item| {
-        let broker = broker(&table, path)?;
-        stamp(draft)?;
-        records.push(scratch.render(draft, broker, item));
-        Ok(())
-    });
-    scratch.draft = draft;
-    decoded.map_err(bad_batch)?;
-    let broker = broker(&table, path)?;
-    has_room(shard, broker)?;
-    let parts: Vec<[&[u8]; 1]> = records.iter().map(|record| [record.as_slice()]).collect();
-    let group: Vec<(Kind, &[&[u8]])> = parts.iter().map(|parts| (EVENT, &parts[..])).collect();
-    let last = shard.log.append_group(shard.now_ms(), shard.fsync(broker), &group).map_err(full)?;
-    let events = records.len() as u64;
-    Ok(Outcome::Stored { last, broker: broker.broker.id, events, body_bytes: body.len() as u64 })
-}
-
-fn broker<'t>(table: &'t Table, path: &str) -> Result<&'t BrokerRoute, Reason> {
-    table.broker(path).map(|broker| &**broker).ok_or_else(|| Reason::UnknownBroker(path.to_owned()))
-}
-
-fn stamp(draft: &mut Draft) -> Result<(), Reason> {
-    draft.stamp(SystemTime::now(), Ttl::FromEvent { max: TTL_MAX }).map_err(|_| Reason::TtlExhausted)
-}
-
-/// Replies are not asked: to refuse them would keep those triggers behind that
-/// have to catch up.
-fn has_room(shard: &Shard, broker: &BrokerRoute) -> Result<(), Reason> {
-    if shard.backlogs.is_over_quota(broker.broker.id) {
-        return Err(Reason::OverQuota);
-    }
-    if let Some(shortage) = shard.log.shortage() {
-        return Err(full(shortage.into()));
-    }
-    shard.may_accept().map_err(full)
-}
-
-/// Of the reasons against a record only its size is the producer's.
-fn full(error: AppendError) -> Reason {
-    match error {
-        AppendError::TooLarge { .. } => Reason::Http { status: 413, reason: error.to_string() },
-        _ => Reason::Full(error.to_string()),
-    }
-}
-
-fn bad_event(error: EventError) -> Reason {
-    Reason::BadEvent { status: error.status(), reason: error.to_string() }
-}
-
-fn bad_batch(error: BatchError<Reason>) -> Reason {
-    match error {
-        BatchError::Refused { error, .. } => error,
-        BatchError::Batch(ref cause) | BatchError::Event { error: ref cause, .. } => {
-            Reason::BadEvent { status: cause.status(), reason: error.to_string() }
-        }
-    }
-}
-
-/// Contract 1.5: passes through brokers before an event is taken for a loop.
-const TTL_MAX: u8 = 255;

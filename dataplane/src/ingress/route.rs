@@ -2,11 +2,11 @@
 
 use eagre_http1::{Header, RequestHead};
 
-use super::answer::Reason;
+use super::reason::Reason;
 
 /// The answer's kind, as far as the head decides.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Route<'b> {
+pub(super) enum Route<'b> {
     /// An event for the broker `namespace/name`.
     Broker(&'b str),
     /// A health check of the platform.
@@ -20,7 +20,7 @@ pub(crate) enum Route<'b> {
 }
 
 /// Decides in the order of contract 1.2, rows 0 to 4.
-pub(crate) fn route<'b>(head: &RequestHead<'b, '_>) -> Route<'b> {
+pub(super) fn route<'b>(head: &RequestHead<'b, '_>) -> Route<'b> {
     if field(head.headers, "user-agent").is_some_and(|agent| agent.starts_with(b"kube-probe/")) {
         return Route::Probe;
     }

@@ -161,6 +161,24 @@ fn ingress(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>]) {
         "Times accepting paused, at the limit of connections or descriptors.",
         |m| m.accept_pauses.get(),
     );
+    each(
+        "eagre_delivery_pauses_total",
+        "counter",
+        "Times a delivery waited for descriptors, memory or ports of this process.",
+        |m| m.delivery_pauses.get(),
+    );
+    each(
+        "eagre_triggers_given_up_total",
+        "counter",
+        "Triggers that were gone for longer than the time of grace.",
+        |m| m.given_up_triggers.get(),
+    );
+    each(
+        "eagre_trigger_events_given_up_total",
+        "counter",
+        "Events that they were owed, as far as those were in memory.",
+        |m| m.given_up_events.get(),
+    );
     text.family("eagre_ingress_refused_total", "counter", "Requests refused, by reason.");
     for (reason, name) in Refused::ALL {
         let sum = shards.iter().map(|shard| shard.refused[reason as usize].get()).sum();

@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use eagre_wal::Usage;
-
 use super::instrument::{Counter, Dispatch, FLUSH_NS, FLUSH_RECORDS, Gauge, Histogram, LATENESS_NS};
 
 /// What one shard counts. Its own thread writes, anyone reads. Aligned so that no two
@@ -22,6 +20,9 @@ pub struct ShardMetrics {
     pub(super) opened: Counter,
     pub(super) closed: Counter,
     pub(super) accept_pauses: Counter,
+    pub(super) delivery_pauses: Counter,
+    pub(super) given_up_triggers: Counter,
+    pub(super) given_up_events: Counter,
     pub(super) ignored_replies: [Counter; IgnoredReply::ALL.len()],
     pub(super) flush_duration: Histogram,
     pub(super) flush_records: Histogram,
@@ -73,6 +74,8 @@ pub enum Refused {
     TtlExhausted,
     /// The log has no room (503).
     Full,
+    /// Requests that are not stored yet hold all the memory they may (503).
+    BodiesFull,
     /// The broker's backlog is over its quota (429).
     OverQuota,
     /// The process is about to stop (503).
@@ -80,7 +83,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    pub(super) const ALL: [(Refused, &'static str); 9] = [
+    pub(super) const ALL: [(Refused, &'static str); 10] = [
         (Refused::Http, "http"),
         (Refused::Method, "method"),
         (Refused::UnknownBroker, "unknown_broker"),
@@ -88,6 +91,7 @@ impl Refused {
         (Refused::TooLarge, "too_large"),
         (Refused::TtlExhausted, "ttl_exhausted"),
         (Refused::Full, "full"),
+        (Refused::BodiesFull, "bodies_full"),
         (Refused::OverQuota, "over_quota"),
         (Refused::Draining, "draining"),
     ];
@@ -127,6 +131,9 @@ impl Default for ShardMetrics {
             opened: Counter::default(),
             closed: Counter::default(),
             accept_pauses: Counter::default(),
+            delivery_pauses: Counter::default(),
+            given_up_triggers: Counter::default(),
+            given_up_events: Counter::default(),
             ignored_replies: Default::default(),
             flush_duration: Histogram::new(FLUSH_NS),
             flush_records: Histogram::new(FLUSH_RECORDS),
@@ -203,11 +210,23 @@ impl ShardMetrics {
         self.lateness.observe(u64::try_from(lateness.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// What the log takes of the disk.
-    pub fn log_usage(&self, usage: &Usage) {
-        self.log_used_bytes.set(usage.bytes);
-        self.log_max_bytes.set(usage.max_bytes);
-        self.log_retained_bytes.set(usage.retained_bytes);
+    /// The log takes `used_bytes` of the `max_bytes` it may, `retained_bytes` of them
+    /// for readers of the past.
+    pub fn log_usage(&self, used_bytes: u64, max_bytes: u64, retained_bytes: u64) {
+        self.log_used_bytes.set(used_bytes);
+        self.log_max_bytes.set(max_bytes);
+        self.log_retained_bytes.set(retained_bytes);
+    }
+
+    /// A delivery waits for something that this process is short of.
+    pub fn delivery_paused(&self) {
+        self.delivery_pauses.add(1);
+    }
+
+    /// What a trigger that is gone for good was owed, `events` at least.
+    pub fn gave_up(&self, events: u64) {
+        self.given_up_triggers.add(1);
+        self.given_up_events.add(events);
     }
 
     /// The backlogs take `used_bytes` of the `max_bytes` they may.

@@ -1,0 +1,247 @@
+//! One event of one trigger, through its attempts, until its outcome is final.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use eagre_snapshot::Counter;
+
+use super::{
+    backoff,
+    exchange::{ExchangeError, Response},
+    failure::Failure,
+    lane::Lane,
+    outcome::{Verdict, verdict},
+    pool::{ConnectError, Connection},
+    reply,
+    request::{self, Target},
+};
+use crate::{
+    config::table::TriggerRoute,
+    limits::delivery::{NO_ROOM_PAUSE, SHORTAGE_PAUSE},
+    metrics::IgnoredReply,
+    runtime::time,
+    store::{Kept, Offset, Reason, StoredEvent},
+};
+
+/// An event to deliver.
+pub(super) struct Job {
+    pub(super) offset: Offset,
+    /// Attempts that failed in the present stage.
+    pub(super) failed: u16,
+    /// What went wrong, once the event is on its way to the dead letter sink.
+    pub(super) failure: Option<Box<Failure>>,
+}
+
+/// An event on its way to a subscriber: all that an attempt needs.
+pub(super) struct Delivery {
+    pub(super) lane: Rc<Lane>,
+    /// The trigger as it was configured when this began.
+    pub(super) route: Arc<TriggerRoute>,
+    pub(super) event: StoredEvent,
+    pub(super) job: Job,
+}
+
+/// What one attempt led to.
+pub(super) enum Attempt {
+    /// The target has the event.
+    Taken,
+    /// It has not.
+    Failed { failure: Failure, transient: bool, retry_after: Option<Duration> },
+    /// There was none: the process stops, or the trigger has gone.
+    Abandoned,
+}
+
+impl Attempt {
+    pub(super) fn failed(failure: Failure, transient: bool) -> Self {
+        Self::Failed { failure, transient, retry_after: None }
+    }
+}
+
+impl Delivery {
+    /// Reads the event; `None` if its trigger has gone.
+    pub(super) fn begin(lane: &Rc<Lane>, job: Job) -> Option<Self> {
+        let event = lane.room.store.event(lane.location(job.offset)?);
+        Some(Self { lane: Rc::clone(lane), route: lane.route(), event, job })
+    }
+
+    /// Attempts it until the outcome is final, or another attempt waits for its
+    /// time.
+    pub(super) async fn run(mut self) {
+        loop {
+            let attempt = self.attempt().await;
+            if self.lane.is_closed() {
+                // The trigger is gone, and with it its claim to the event.
+                return;
+            }
+            let (failure, transient, retry_after) = match attempt {
+                Attempt::Taken => return self.finish(),
+                Attempt::Abandoned => return,
+                Attempt::Failed { failure, transient, retry_after } => (failure, transient, retry_after),
+            };
+            self.lane.count(Counter::FailedAttempts, 1);
+            self.job.failed = self.job.failed.saturating_add(1);
+            if transient && self.job.failed <= self.route.retry_max() {
+                return self.retry(retry_after);
+            }
+            // The subscriber's failure is what a dead letter tells of, also when
+            // the sink fails in turn.
+            let gives_up = self.job.failure.is_some() || self.route.trigger.dead_letter.is_none();
+            self.job.failure.get_or_insert_with(|| Box::new(failure));
+            if gives_up {
+                return self.keep().await;
+            }
+            self.job.failed = 0;
+        }
+    }
+
+    fn retry(self, retry_after: Option<Duration>) {
+        let cap = self.lane.room.settings.retry_after_max;
+        let settings = &self.route.trigger.delivery;
+        let wait = backoff::wait(settings, u32::from(self.job.failed), retry_after, cap);
+        self.lane.count(Counter::Retried, 1);
+        self.lane.wait(self.job, wait);
+    }
+
+    fn finish(self) {
+        let counter = if self.job.failure.is_none() { Counter::Delivered } else { Counter::DeadLettered };
+        self.lane.count(counter, 1);
+        self.lane.finish(self.job.offset);
+    }
+
+    /// The event goes to the shard's own store of dead letters.
+    async fn keep(mut self) {
+        let failure = self.job.failure.take().expect("a dead letter has a reason");
+        let reason = Reason { code: failure.code, destination: &failure.destination, data: &failure.data };
+        let room = &self.lane.room;
+        let pause = match room.store.keep_dead_letter(self.lane.id, &reason, &self.event).await {
+            Kept::Stored => {
+                self.lane.count(Counter::Kept, 1);
+                return self.lane.finish(self.job.offset);
+            }
+            Kept::Full if self.route.trigger.dead_letter.is_none() => {
+                // Without a sink the contract lets it go (3.8); it is counted.
+                self.lane.count(Counter::Dropped, 1);
+                return self.lane.finish(self.job.offset);
+            }
+            // The event stays where it is, and the sink is tried again.
+            Kept::Full => NO_ROOM_PAUSE,
+            Kept::NotNow => SHORTAGE_PAUSE,
+        };
+        self.job.failure = Some(failure);
+        self.job.failed = 0;
+        self.lane.wait(self.job, pause);
+    }
+
+    async fn attempt(&mut self) -> Attempt {
+        let route = Arc::clone(&self.route);
+        // A trigger whose sink was removed while its event was on the way there.
+        let Some(target) = Target::of(&route, self.job.failure.as_deref()) else {
+            let failure = self.job.failure.as_deref().cloned().unwrap_or_else(|| Failure::new("", None, &[]));
+            return Attempt::failed(failure, false);
+        };
+        let started = time::now();
+        let exchanged = self.exchange(&target).await;
+        if let Err(ExchangeError::Abandoned) = exchanged {
+            return Attempt::Abandoned;
+        }
+        let status = exchanged.as_ref().ok().map(|(_, response)| response.status);
+        self.lane.dispatch.borrow().record(status, time::now() - started);
+        match exchanged {
+            Ok((connection, response)) => {
+                let attempt = self.judge(&target, &connection, &response).await;
+                if response.keep_alive {
+                    self.lane.room.pool.give_back(target.endpoint, connection);
+                }
+                attempt
+            }
+            Err(error) => {
+                // Contract 3.8: without a response the code is 500, and the data
+                // says what happened.
+                let text = format!("dispatch error: {error}");
+                Attempt::failed(Failure::new(&target.endpoint.uri, Some(500), text.as_bytes()), true)
+            }
+        }
+    }
+
+    /// Sends the event on a kept-alive connection, or on a new one when there is
+    /// none. Where it is certain that a kept-alive one was closed before it could
+    /// have acted upon the request, a new one is tried at once.
+    async fn exchange(&self, target: &Target<'_>) -> Result<(Connection, Response), ExchangeError> {
+        let room = &self.lane.room;
+        if let Some(mut connection) = room.pool.take_idle(target.endpoint) {
+            match self.send(target, &mut connection).await {
+                Ok(response) if response.is_idle_timeout() => {}
+                Err(ExchangeError::Unsent(_)) => {}
+                outcome => return outcome.map(|response| (connection, response)),
+            }
+        }
+        let mut connection = self.connect(target).await?;
+        let response = self.send(target, &mut connection).await?;
+        Ok((connection, response))
+    }
+
+    async fn send(
+        &self,
+        target: &Target<'_>,
+        connection: &mut Connection,
+    ) -> Result<Response, ExchangeError> {
+        let payload = request::render(target, &self.event, &mut connection.output);
+        connection.exchange(payload, &self.lane.room.response_limits, self.deadline()).await
+    }
+
+    fn deadline(&self) -> Instant {
+        let timeout = self.route.trigger.delivery.timeout_ms;
+        time::now() + timeout.map_or(self.lane.room.settings.timeout, Duration::from_millis)
+    }
+
+    /// A new connection. What this process or machine is short of is waited for:
+    /// it is not the subscriber's failure, and costs the event no attempt.
+    async fn connect(&self, target: &Target<'_>) -> Result<Connection, ExchangeError> {
+        loop {
+            match self.lane.room.pool.connect(target.endpoint).await {
+                Ok(_) if self.is_over() => return Err(ExchangeError::Abandoned),
+                Ok(connection) => return Ok(connection),
+                Err(ConnectError::Refused(error)) => return Err(ExchangeError::Connect(error)),
+                Err(ConnectError::Shortage(error)) => {
+                    self.lane.room.metrics.delivery_paused();
+                    tracing::debug!(trigger = %self.lane.id, "a delivery waits: {error}");
+                    time::sleep(SHORTAGE_PAUSE).await;
+                    if self.is_over() {
+                        return Err(ExchangeError::Abandoned);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nobody wants it delivered now.
+    fn is_over(&self) -> bool {
+        self.lane.room.is_draining() || self.lane.is_closed()
+    }
+
+    async fn judge(&self, target: &Target<'_>, connection: &Connection, response: &Response) -> Attempt {
+        let failed = |transient| Attempt::Failed {
+            failure: Failure::new(&target.endpoint.uri, Some(response.status), connection.body(response)),
+            transient,
+            retry_after: response.retry_after,
+        };
+        match verdict(response.status) {
+            Verdict::Transient => failed(true),
+            Verdict::Permanent => failed(false),
+            Verdict::Delivered if response.claims_event && self.job.failure.is_none() => {
+                reply::take(self, target, connection, response).await
+            }
+            Verdict::Delivered | Verdict::Accepted => {
+                if response.claims_event {
+                    self.lane.room.metrics.reply_ignored(IgnoredReply::Accepted);
+                } else if !connection.body(response).is_empty() {
+                    self.lane.room.metrics.reply_ignored(IgnoredReply::NotAnEvent);
+                }
+                Attempt::Taken
+            }
+        }
+    }
+}

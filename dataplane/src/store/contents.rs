@@ -1,0 +1,99 @@
+//! What the records of a data plane's logs hold, for those who look at them from
+//! outside. The layouts are those of `envelope`, `moved` and `dead_letters`; nothing here
+//! writes.
+
+use eagre_event::Record;
+use eagre_snapshot::Id;
+use eagre_wal::{Kind, Lsn};
+
+use super::{
+    dead_letters,
+    envelope::{self, Envelope},
+    moved,
+};
+
+/// What a record holds.
+#[derive(Clone, Debug)]
+pub enum Contents<'a> {
+    /// An accepted event.
+    Event(Event<'a>),
+    /// An event that was moved to the backlog of its broker.
+    Moved {
+        /// Its position in the shard's log.
+        source: Lsn,
+        /// When it was accepted, Unix milliseconds.
+        time_ms: u64,
+        /// The event, for the triggers that still needed it.
+        event: Event<'a>,
+    },
+    /// An event that no sink took.
+    DeadLetter {
+        /// The trigger that could not deliver it.
+        trigger: Id,
+        /// HTTP status of the last failure, if there was a response.
+        code: Option<u16>,
+        /// Where it was to go.
+        destination: &'a str,
+        /// What came back with the failure.
+        data: &'a [u8],
+        /// The event as it was accepted.
+        event: Event<'a>,
+    },
+}
+
+/// An event with its envelope.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// The broker that accepted it.
+    pub broker: Id,
+    /// The triggers that it matched.
+    pub triggers: Vec<Id>,
+    /// The event.
+    pub record: Record<'a>,
+}
+
+/// Why a record of a known kind cannot be read: another version wrote it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(String);
+
+/// Reads the body of a record; `None` for a kind that is not the data plane's.
+///
+/// # Errors
+/// The body has another form than this version's.
+pub fn read(kind: Kind, body: &[u8]) -> Result<Option<Contents<'_>>, Unreadable> {
+    match kind {
+        envelope::EVENT => event(body).map(Contents::Event).map(Some),
+        moved::MOVED => {
+            let (source, rest) = split(body)?;
+            let (time_ms, body) = split(rest)?;
+            Ok(Some(Contents::Moved { source: Lsn(source), time_ms, event: event(body)? }))
+        }
+        dead_letters::DEAD_LETTER => {
+            let letter = dead_letters::parse(body)
+                .ok_or_else(|| Unreadable("log record holds no dead letter of a known version".into()))?;
+            Ok(Some(Contents::DeadLetter {
+                trigger: letter.trigger,
+                code: letter.code,
+                destination: letter.destination,
+                data: letter.data,
+                event: event(letter.event)?,
+            }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A number and what follows it.
+fn split(body: &[u8]) -> Result<(u64, &[u8]), Unreadable> {
+    let (number, rest) =
+        body.split_first_chunk().ok_or_else(|| Unreadable("log record holds no moved event".into()))?;
+    Ok((u64::from_le_bytes(*number), rest))
+}
+
+fn event(body: &[u8]) -> Result<Event<'_>, Unreadable> {
+    let unreadable = |error: &dyn std::fmt::Display| Unreadable(error.to_string());
+    let envelope = Envelope::parse(body).map_err(|error| unreadable(&error))?;
+    let record = envelope.event().map_err(|error| unreadable(&error))?;
+    Ok(Event { broker: envelope.broker(), triggers: envelope.matches().collect(), record })
+}

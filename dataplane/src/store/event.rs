@@ -1,0 +1,94 @@
+//! An event as it is read from a log.
+
+use bytes::Bytes;
+use eagre_event::Record;
+use eagre_snapshot::Id;
+use eagre_wal::{Entry, Lsn};
+
+use super::{
+    BacklogPosition, Offset,
+    envelope::{EVENT, Envelope},
+    moved::{self, MOVED},
+};
+use crate::runtime::exit;
+
+/// An event of the shard's log or of a backlog.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredEvent {
+    /// Its identity.
+    pub(crate) offset: Offset,
+    /// When it was accepted, Unix milliseconds.
+    pub(crate) time_ms: u64,
+    /// Its envelope and record, a view of the log's file.
+    body: Bytes,
+}
+
+impl StoredEvent {
+    /// An event of the shard's log; `None` for another kind of record.
+    pub(super) fn of_log(entry: &Entry) -> Option<Self> {
+        (entry.kind == EVENT)
+            .then(|| Self::checked(Offset(entry.lsn), entry.time_ms, entry.body.clone(), entry.lsn))
+    }
+
+    /// An event of a backlog; `None` for another kind of record.
+    pub(super) fn of_backlog(entry: &Entry) -> Option<Self> {
+        if entry.kind != MOVED {
+            return None;
+        }
+        let Some((source, time_ms, body)) = moved::split(&entry.body) else {
+            stop("it holds no moved event", entry.lsn)
+        };
+        Some(Self::checked(source, time_ms, body, entry.lsn))
+    }
+
+    fn checked(offset: Offset, time_ms: u64, body: Bytes, at: Lsn) -> Self {
+        if let Err(unknown) = Envelope::parse(&body) {
+            stop(&unknown.to_string(), at);
+        }
+        Self { offset, time_ms, body }
+    }
+
+    /// The broker that accepted it.
+    pub(crate) fn broker(&self) -> Id {
+        self.envelope().broker()
+    }
+
+    /// The triggers that get it.
+    pub(crate) fn matches(&self) -> impl Iterator<Item = Id> + use<'_> {
+        self.envelope().matches()
+    }
+
+    /// It goes to `trigger`, among others.
+    pub(crate) fn is_for(&self, trigger: Id) -> bool {
+        self.matches().any(|id| id == trigger)
+    }
+
+    /// What it says.
+    pub(crate) fn record(&self) -> Record<'_> {
+        self.envelope().event().unwrap_or_else(|malformed| stop(&malformed.to_string(), self.offset.0))
+    }
+
+    /// All of it, as it lies in the log.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.body
+    }
+
+    fn envelope(&self) -> Envelope<'_> {
+        Envelope::parse(&self.body).expect("it was checked when it was read")
+    }
+}
+
+/// Where an event can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Location {
+    pub(crate) offset: Offset,
+    /// Where it lies if it was moved.
+    pub(crate) moved: Option<BacklogPosition>,
+}
+
+/// A record whose checksum is right and that this version cannot read was written
+/// by another one. It is owed to somebody, so it is never passed over.
+pub(super) fn stop(reason: &str, at: Lsn) -> ! {
+    tracing::error!(%at, "cannot read an event of the log, stopping: {reason}");
+    exit::now(exit::DAMAGE)
+}
