@@ -1,14 +1,14 @@
 //! The command line of the data plane: raw strings become types here, before
-//! anything is opened. What it leaves out, `eagre.toml` decides (see `config`).
+//! anything is opened. What it leaves out, `eagre.toml` decides (see `tuning`).
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, ValueEnum, error::ErrorKind};
 
 use crate::{
-    config::{Fsync, units},
     driver::Requested,
     exit,
+    tuning::{Fsync, units},
 };
 
 /// The Eagre data plane: accepts events, stores them, delivers them.

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::{
     args::Args,
-    config::{Config, Fsync},
     driver::Choice,
+    tuning::{Config, Fsync},
 };
 
 /// Its name in the snapshot directory.

@@ -14,7 +14,6 @@ use eagre_wal::{Backend, Log, OpenError, Options, Retain};
 use crate::{
     backlogs::Backlogs,
     commit::{self, CommitLog},
-    config::Config,
     delivery::pool::Pool,
     driver::Driver,
     exit,
@@ -28,6 +27,7 @@ use crate::{
     resolve::Resolver,
     runtime,
     shard::{Parts, Shard},
+    tuning::Config,
     view::LowMarks,
 };
 

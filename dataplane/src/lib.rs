@@ -24,7 +24,7 @@
 
 // The process: from arguments to running shards.
 mod args;
-mod config;
+mod tuning;
 mod limits;
 pub mod exit;
 mod logging;
@@ -70,6 +70,6 @@ mod metrics;
 mod view;
 
 pub use args::{Args, LogFormat};
-pub use config::Fsync;
 pub use driver::Requested;
 pub use process::run;
+pub use tuning::Fsync;

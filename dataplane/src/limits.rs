@@ -3,7 +3,7 @@
 //!
 //! Constants named `…_DEFAULT` can be changed in `eagre.toml` within the range that
 //! the `…_RANGE` beside it allows; the rest are fixed. How bounds relate is asserted
-//! at the end of this file for the defaults and in `config` for the values in force.
+//! at the end of this file for the defaults and in `tuning` for the values in force.
 //! Deliberately absent: a limit on requests per connection, which would only cost
 //! well-behaved producers a handshake; the deadlines below bound a connection.
 
@@ -15,7 +15,7 @@ const GIB: u64 = 1 << 30;
 
 /// What a producer may send, and how slowly.
 pub mod ingress {
-    use super::{Duration, KIB, MIB, RangeInclusive};
+    use super::{Duration, GIB, KIB, MIB, RangeInclusive};
 
     /// Bytes of a request's line and fields together. A CloudEvent in binary mode
     /// carries its attributes here; 64 KiB is what the specification asks
@@ -36,6 +36,14 @@ pub mod ingress {
     /// A body is held whole until it is in the log: 32 MiB times a few connections
     /// is all a small machine can hold.
     pub const BODY_BYTES_MAX_RANGE: RangeInclusive<u64> = KIB..=32 * MIB;
+
+    /// Bytes of the bodies of all requests under way in the process. 256 bodies of
+    /// the default size, whole: further requests wait, or are told to come again. Without
+    /// it, the connections of every shard times the largest body would decide.
+    pub const BODIES_BYTES_MAX_DEFAULT: u64 = 256 * MIB;
+    /// From a few bodies of a small machine to what a large one can hold. Two bodies of
+    /// the largest size must fit, so that one slow producer stops nobody else.
+    pub const BODIES_BYTES_MAX_RANGE: RangeInclusive<u64> = MIB..=64 * GIB;
 
     /// From the first byte of a request to the last of its head. Defends against
     /// clients that trickle fields.
@@ -185,6 +193,14 @@ pub mod shard {
     /// 0 cuts off at once.
     pub const DRAIN_DEADLINE_RANGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
+    /// File descriptors of the process that are kept for the log, the admin port and
+    /// delivery: what remains is for connections of producers, so that these can never
+    /// take what an accepted event needs to be stored and delivered.
+    pub const DESCRIPTORS_RESERVED_DEFAULT: u64 = 128;
+    /// Fewer than 32 do not hold the segments that two shards prepare and free; more than
+    /// 4,096 are kept from nobody's use.
+    pub const DESCRIPTORS_RESERVED_RANGE: RangeInclusive<u64> = 32..=4096;
+
     /// Shards of one process: the range of a `shard` label, and of threads worth having.
     pub const SHARDS_RANGE: RangeInclusive<u64> = 1..=1024;
 }
@@ -307,7 +323,7 @@ const _: () = {
     assert!(delivery::ERROR_BODY_BYTES_MAX / 3 * 4 <= 1024);
     // A connection attempt ends before the attempt it serves.
     assert!(delivery::CONNECT_TIMEOUT_DEFAULT.as_millis() < delivery::TIMEOUT_DEFAULT.as_millis());
-    // 50 shards of default size fit the default budget; for more, it is raised (config).
+    // 50 shards of default size fit the default budget; for more, it is raised (tuning).
     assert!(50 * wal::SEGMENTS_PER_SHARD_MIN * wal::SEGMENT_BYTES_DEFAULT <= wal::MAX_BYTES_DEFAULT);
     // One trigger with every event pending that may be leaves the cursors' quarter of a
     // segment of default size to others.

@@ -24,7 +24,6 @@ use eagre_snapshot::StatsWriter;
 use crate::{
     admin,
     args::Args,
-    config::Config,
     driver::{self, Choice},
     exit, fault,
     follow::{self, Tables},
@@ -37,6 +36,7 @@ use crate::{
     net,
     resolve::Resolver,
     stop,
+    tuning::Config,
     view::{LowMarks, View},
 };
 

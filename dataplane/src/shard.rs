@@ -23,7 +23,6 @@ use crate::{
     backlogs::Backlogs,
     clock,
     commit::CommitLog,
-    config::Config,
     delivery::{
         exchange::ResponseLimits,
         lane::{Changes, Lane},
@@ -36,6 +35,7 @@ use crate::{
     intake::Scratch,
     metrics::{Dispatch, ShardMetrics},
     table::{BrokerRoute, Table},
+    tuning::Config,
     view::LowMarks,
 };
 

@@ -51,6 +51,7 @@ pub(super) struct Ingress {
     pub head_bytes_max: Key<Size>,
     pub headers_max: Key<Size>,
     pub body_bytes_max: Key<Size>,
+    pub bodies_bytes_max: Key<Size>,
     pub header_deadline: Key<Time>,
     pub body_deadline: Key<Time>,
     pub body_rate_min: Key<Size>,
@@ -79,6 +80,7 @@ pub(super) struct Limits {
     pub pending_batch_bytes: Key<Size>,
     pub cursor_flush_interval: Key<Time>,
     pub drain_deadline: Key<Time>,
+    pub descriptors_reserved: Key<Size>,
 }
 
 /// A count or a number of bytes: an integer, or text with a unit.

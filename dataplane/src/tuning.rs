@@ -80,6 +80,8 @@ pub struct Ingress {
     pub headers_max: usize,
     /// Bytes of a request's body.
     pub body_bytes_max: usize,
+    /// Bytes of the bodies of all requests that the process holds, on all shards together.
+    pub bodies_bytes_max: u64,
     /// From a request's first byte to the end of its head.
     pub header_deadline: Duration,
     /// From the end of the head to the end of the body, see [`Ingress::body_deadline_for`].
@@ -135,6 +137,8 @@ pub struct Limits {
     pub cursor_flush_interval: Duration,
     /// From the request to stop to the end.
     pub drain_deadline: Duration,
+    /// File descriptors of the process that no connection of a producer gets.
+    pub descriptors_reserved: usize,
 }
 
 impl Config {

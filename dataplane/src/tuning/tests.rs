@@ -42,7 +42,9 @@ fn every_key_can_be_set() {
     assert_eq!(config.wal.fsync, Fsync::Interval(Duration::from_millis(5)));
     assert_eq!(config.wal.max_bytes, 2 << 30);
     assert_eq!(config.ingress.body_bytes_max, 262_144);
+    assert_eq!(config.ingress.bodies_bytes_max, 16 << 20);
     assert_eq!(config.delivery.retry_after_max, Duration::ZERO);
+    assert_eq!(config.limits.descriptors_reserved, 64);
     assert_eq!(config.limits.cursor_flush_interval, Duration::from_millis(50));
 }
 
@@ -63,6 +65,7 @@ fsync = { interval_ms = 5 }
 head_bytes_max = "32KiB"
 headers_max = 64
 body_bytes_max = 262_144
+bodies_bytes_max = "16MiB"
 header_deadline = "5s"
 body_deadline = "5s"
 body_rate_min = "16KiB"
@@ -83,6 +86,7 @@ pending_per_trigger = 256
 pending_batch_bytes = "8MiB"
 cursor_flush_interval = "50ms"
 drain_deadline = "10s"
+descriptors_reserved = 64
 "#;
 
 #[test]
@@ -141,6 +145,10 @@ fn values_that_contradict_each_other_are_told_where_one_is_written() {
         (
             "[limits]\npending_per_trigger = 60_000\n[wal]\nsegment_bytes = \"4MiB\"",
             "all cursors together have 1048576 of a segment",
+        ),
+        (
+            "[ingress]\nbody_bytes_max = \"2MiB\"\nbodies_bytes_max = \"3MiB\"",
+            "must hold two bodies of ingress.body_bytes_max (2MiB): at least 4MiB",
         ),
         ("\n[wal]\nmax_bytes = \"128MiB\"", "3 segments of 64MiB for each of 2 shards: at least 384MiB"),
         (

@@ -167,6 +167,12 @@ impl Judge<'_> {
                 BODY_BYTES_MAX_DEFAULT,
                 BODY_BYTES_MAX_RANGE,
             ) as usize,
+            bodies_bytes_max: self.bytes(
+                "ingress.bodies_bytes_max",
+                &file.bodies_bytes_max,
+                BODIES_BYTES_MAX_DEFAULT,
+                BODIES_BYTES_MAX_RANGE,
+            ),
             header_deadline,
             body_deadline,
             body_rate_min: self.bytes(
@@ -258,6 +264,12 @@ impl Judge<'_> {
                 DRAIN_DEADLINE_DEFAULT,
                 DRAIN_DEADLINE_RANGE,
             ),
+            descriptors_reserved: self.size(
+                "limits.descriptors_reserved",
+                &file.descriptors_reserved,
+                DESCRIPTORS_RESERVED_DEFAULT,
+                DESCRIPTORS_RESERVED_RANGE,
+            ),
         }
     }
 
@@ -265,7 +277,7 @@ impl Judge<'_> {
     /// file, the first named where both are.
     fn relations(&mut self, file: &File, config: &Config) {
         self.log_holds_records(file, config);
-        let Config { runtime, wal, delivery, limits, .. } = config;
+        let Config { runtime, wal, ingress, delivery, limits } = config;
         let segments_min = limits::wal::SEGMENTS_PER_SHARD_MIN;
         let needed = runtime.shards as u64 * segments_min * wal.segment_bytes;
         let place = [start(&file.wal.max_bytes), start(&file.wal.segment_bytes)];
@@ -275,6 +287,16 @@ impl Judge<'_> {
                 bytes_text(wal.max_bytes),
                 bytes_text(wal.segment_bytes),
                 runtime.shards,
+                bytes_text(needed)
+            )
+        });
+        let place = [start(&file.ingress.bodies_bytes_max), start(&file.ingress.body_bytes_max)];
+        let needed = 2 * ingress.body_bytes_max as u64;
+        self.relation(needed <= ingress.bodies_bytes_max, &place, || {
+            format!(
+                "ingress.bodies_bytes_max ({}) must hold two bodies of ingress.body_bytes_max ({}): at least {}",
+                bytes_text(ingress.bodies_bytes_max),
+                bytes_text(ingress.body_bytes_max as u64),
                 bytes_text(needed)
             )
         });
