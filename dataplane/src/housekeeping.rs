@@ -18,6 +18,7 @@ use crate::{
     metrics::BacklogRow,
     net,
     shard::Shard,
+    tuning::log_fsync,
 };
 
 impl Shard {
@@ -74,7 +75,7 @@ impl Shard {
             self.update_cursors(lane);
             self.publish_gauges(lane);
         }
-        let is_stored = self.log.append_cursors(self.now_ms(), self.config.wal.fsync).is_ok();
+        let is_stored = self.log.append_cursors(self.now_ms(), log_fsync(self.config.wal.fsync)).is_ok();
         if is_stored {
             self.cursors_owed.set(false);
         }
@@ -176,8 +177,8 @@ impl Shard {
             net::sleep(DRAIN_POLL).await;
         };
         self.update_every_cursor();
-        if self.log.append_cursors(self.now_ms(), self.config.wal.fsync).is_ok() {
-            self.log.all_committed(self.config.wal.fsync).await;
+        if self.log.append_cursors(self.now_ms(), log_fsync(self.config.wal.fsync)).is_ok() {
+            self.log.all_committed(log_fsync(self.config.wal.fsync)).await;
         }
         in_time
     }

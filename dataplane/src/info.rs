@@ -4,11 +4,7 @@ use std::{fmt, fs, io, net::SocketAddr, path::Path};
 
 use serde::Serialize;
 
-use crate::{
-    args::Args,
-    driver::Choice,
-    tuning::{Config, Fsync},
-};
+use crate::{args::Args, driver::Choice, tuning::Config};
 
 /// Its name in the snapshot directory.
 pub(crate) const FILE: &str = "dataplane.json";
@@ -46,11 +42,7 @@ impl Info {
             driver: choice.driver.to_string(),
             driver_reason: choice.reason.clone(),
             shards,
-            fsync: match config.wal.fsync {
-                Fsync::Always => "always".into(),
-                Fsync::Never => "never".into(),
-                Fsync::Interval(interval) => format!("interval:{}", interval.as_millis()),
-            },
+            fsync: config.wal.fsync.to_string(),
         }
     }
 

@@ -27,7 +27,7 @@ use crate::{
     resolve::Resolver,
     runtime,
     shard::{Parts, Shard},
-    tuning::Config,
+    tuning::{Config, log_fsync},
     view::LowMarks,
 };
 
@@ -107,7 +107,7 @@ fn options(setup: &Setup) -> Options {
         segment_bytes: wal.segment_bytes,
         max_bytes: wal.max_bytes_per_shard(setup.shards),
         pending_bytes_max: setup.config.limits.pending_batch_bytes as u64,
-        retain: wal.retain,
+        retain: wal.retain(setup.shards),
         backend: match setup.driver {
             Driver::Uring => Backend::Ring,
             Driver::Epoll => Backend::Thread,
@@ -186,7 +186,7 @@ fn graveyard(setup: &Setup) -> Graveyard {
     Graveyard::new(
         directory,
         Options { max_bytes, retain: Retain::default(), ..options },
-        setup.config.wal.fsync,
+        log_fsync(setup.config.wal.fsync),
     )
 }
 

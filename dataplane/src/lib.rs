@@ -72,4 +72,4 @@ mod view;
 pub use args::{Args, LogFormat};
 pub use driver::Requested;
 pub use process::run;
-pub use tuning::Fsync;
+pub use tuning::{TuningArgs, sample as sample_settings};

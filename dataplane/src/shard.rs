@@ -35,7 +35,7 @@ use crate::{
     intake::Scratch,
     metrics::{Dispatch, ShardMetrics},
     table::{BrokerRoute, Table},
-    tuning::Config,
+    tuning::{Config, log_fsync},
     view::LowMarks,
 };
 
@@ -131,12 +131,7 @@ impl Shard {
 
     /// When an event of `broker` counts as stored.
     pub(crate) fn fsync(&self, broker: &BrokerRoute) -> Fsync {
-        match broker.broker.settings.fsync {
-            None => self.config.wal.fsync,
-            Some(eagre_snapshot::Fsync::Always) => Fsync::Always,
-            Some(eagre_snapshot::Fsync::Interval { ms }) => Fsync::Interval(Duration::from_millis(ms)),
-            Some(eagre_snapshot::Fsync::Never) => Fsync::Never,
-        }
+        log_fsync(broker.broker.settings.fsync.unwrap_or(self.config.wal.fsync))
     }
 
     /// Bytes that the backlog of `broker` may hold on this shard.
@@ -178,7 +173,7 @@ impl Shard {
     /// accepted now would be lost for them if the process ended.
     pub(crate) fn may_accept(&self) -> Result<(), AppendError> {
         if self.cursors_owed.get() {
-            self.log.append_cursors(self.now_ms(), self.config.wal.fsync)?;
+            self.log.append_cursors(self.now_ms(), log_fsync(self.config.wal.fsync))?;
             self.cursors_owed.set(false);
         }
         Ok(())
