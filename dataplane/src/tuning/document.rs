@@ -20,6 +20,8 @@ pub(super) struct Document<'t> {
     known: Vec<(&'static str, &'static str)>,
     /// Where the values begin that were found, by section and key with a dot between.
     places: BTreeMap<String, usize>,
+    /// The keys whose values were refused, named likewise.
+    refused: Vec<String>,
     mistakes: Vec<(usize, String)>,
 }
 
@@ -35,6 +37,7 @@ impl<'t> Document<'t> {
             rest: DeTable::new(),
             known: Vec::new(),
             places: BTreeMap::new(),
+            refused: Vec::new(),
             mistakes: Vec::new(),
         };
         match DeTable::parse(text) {
@@ -64,7 +67,7 @@ impl<'t> Document<'t> {
         match within(&value, allowed, T::text) {
             Ok(()) => value,
             Err(problem) => {
-                self.mistakes.push((at, format!("{section}.{key} = {}: {problem}", value.text())));
+                self.refuse(section, key, at, format!(" = {}: {problem}", value.text()));
                 default
             }
         }
@@ -79,16 +82,22 @@ impl<'t> Document<'t> {
         match T::read(value.get_ref()) {
             Ok(value) => Some((at, value)),
             Err(problem) => {
-                self.mistakes.push((at, format!("{section}.{key}: {problem}")));
+                self.refuse(section, key, at, format!(": {problem}"));
                 None
             }
         }
     }
 
-    /// Demands that a relation between values `holds`. Its mistake is told at the first
-    /// of `keys` that is in the file.
+    fn refuse(&mut self, section: &str, key: &str, at: usize, what: String) {
+        let name = format!("{section}.{key}");
+        self.mistakes.push((at, name.clone() + &what));
+        self.refused.push(name);
+    }
+
+    /// Demands that a relation between the values of `keys` `holds`, unless one of them was
+    /// refused. Its mistake is told at the first that is in the file.
     pub(super) fn relation(&mut self, holds: bool, keys: &[&str], message: impl FnOnce() -> String) {
-        if !holds {
+        if !holds && !keys.iter().any(|key| self.refused.iter().any(|refused| refused == key)) {
             let at = keys.iter().find_map(|key| self.places.get(*key)).copied().unwrap_or(0);
             self.mistakes.push((at, message()));
         }

@@ -12,7 +12,7 @@ use crate::driver::Requested;
 /// Where the tuning file is, and what overrides it.
 #[derive(Clone, Debug, Default, Args)]
 pub struct TuningArgs {
-    /// Tuning file (eagre.toml); the options below override it
+    /// Tuning file, as eagre settings prints it; --shards, --driver and --fsync override it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 

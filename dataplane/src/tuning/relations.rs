@@ -21,7 +21,7 @@ fn each_shard_has_its_cpu(Config { runtime, .. }: &Config, document: &mut Docume
     distinct.sort_unstable();
     distinct.dedup();
     let all = distinct.len() == runtime.cpus.len() && distinct.len() == runtime.shards;
-    document.relation(runtime.cpus.is_empty() || all, &["runtime.cpus"], || {
+    document.relation(runtime.cpus.is_empty() || all, &["runtime.cpus", "runtime.shards"], || {
         format!(
             "runtime.cpus names {} CPUs for {} shards; name each shard's own CPU, or leave it out",
             distinct.len(),
@@ -37,7 +37,7 @@ fn the_disk_holds_the_log(Config { runtime, wal, .. }: &Config, document: &mut D
     });
     let segments_min = limits::wal::SEGMENTS_PER_SHARD_MIN;
     let needed = runtime.shards as u64 * segments_min * wal.segment_bytes;
-    document.relation(needed <= wal.max_bytes, &["wal.max_bytes", "wal.segment_bytes"], || {
+    document.relation(needed <= wal.max_bytes, &["wal.max_bytes", "wal.segment_bytes", "runtime.shards"], || {
         format!(
             "wal.max_bytes ({}) must hold {segments_min} segments of {} for each of {} shards: at least {}",
             size::text(wal.max_bytes),

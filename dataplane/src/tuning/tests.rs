@@ -73,6 +73,37 @@ fn the_documentation_lists_every_key() {
 }
 
 #[test]
+fn a_declaration_yields_the_field_its_reading_and_what_people_are_told() {
+    use section::section;
+    section! {
+        /// About it.
+        [x] X (argument: u64)
+
+        /// One reason,
+        /// two lines.
+        a: u64 as usize = 2 * argument, unset "twice the argument", like 1 << 10, in 1..=1 << 20, applies live;
+
+        /// Follows.
+        b: usize = a + 1, unset "one more than `a`", like 8;
+    }
+    let mut document = Document::parse("x.toml".into(), "").unwrap();
+    assert_eq!(X::read(&mut document, 3), X { a: 6, b: 7 });
+    let mut document = Document::parse("x.toml".into(), "x.a = \"2KiB\"").unwrap();
+    assert_eq!(X::read(&mut document, 3), X { a: 2048, b: 2049 });
+    let (name, about, keys) = X::keys();
+    assert_eq!((name, about, keys.len()), ("x", "About it.", 2));
+    let a = section::Key {
+        name: "a",
+        kind: "size",
+        default: section::Default::Computed { words: "twice the argument", example: "\"1KiB\"".into() },
+        range: Some(("1B".into(), "1MiB".into())),
+        applies: section::Applies::Live,
+        reason: "One reason, two lines.",
+    };
+    assert_eq!((&keys[0], keys[1].applies), (&a, section::Applies::AtStart));
+}
+
+#[test]
 fn the_defaults_leave_room_to_each_other() {
     let Config { wal, ingress, delivery, limits, .. } = load("").unwrap();
     let event = (ingress.body_bytes_max as u64) + record_overhead_bytes(ingress.head_bytes_max as u64);
@@ -250,6 +281,14 @@ fn values_that_contradict_each_other_are_told_where_one_is_written() {
         assert!(text.contains(expected), "{text}");
         assert!(!text.starts_with("eagre.toml:1:1:"), "{text}");
     }
+}
+
+#[test]
+fn a_relation_to_a_value_that_was_refused_is_not_judged() {
+    let text = "[ingress]\nbody_bytes_max = \"1GB\"\nbodies_bytes_max = \"1MiB\"";
+    assert_eq!(mistakes(text).lines().count(), 1, "{}", mistakes(text));
+    let text = "[runtime]\nshards = 5000\ncpus = [0]";
+    assert_eq!(mistakes(text).lines().count(), 1, "{}", mistakes(text));
 }
 
 #[test]

@@ -35,7 +35,7 @@ section! {
     /// so old or there is no room. Less than a second keeps nothing worth reading; ten
     /// years are as good as for ever.
     retain_age: Option<Duration> = None,
-        unset "without it and `retain_bytes`, events go once no trigger needs them", like Some(DAY),
+        unset "no age; without `retain_bytes` too, events go once no trigger needs them", like Some(DAY),
         in Some(Duration::from_secs(1))..=Some(3650 * DAY);
 
     /// Keep no more than so many bytes of them, on all shards together.
