@@ -2,9 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use eagre_dataplane::TuningArgs;
 use eagre_wal::Since;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::{help, wal};
 
@@ -26,6 +27,9 @@ pub enum Command {
     /// Examine this machine and manifests before Eagre runs on them
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),
+    /// Print a tuning file with every key, its default and its reason
+    #[command(after_help = help::SETTINGS)]
+    Settings,
     /// Try filters of triggers on an event, without a broker
     #[command(subcommand, after_help = help::FILTER, arg_required_else_help = true)]
     Filter(FilterCommand),
@@ -68,22 +72,9 @@ pub struct UpArgs {
     #[allow(missing_docs)]
     pub place: Place,
 
-    /// Shards: one thread and one log each [default: one per core]
-    #[arg(long, value_name = "N")]
-    pub shards: Option<usize>,
-
-    /// Tuning file; options given here override it
-    #[arg(long, value_name = "eagre.toml")]
-    pub config: Option<PathBuf>,
-
-    /// How shards wait for the kernel; auto takes io_uring where it is allowed
-    #[arg(long, value_name = "DRIVER", value_parser = PossibleValuesParser::new(["auto", "uring", "epoll"]))]
-    pub driver: Option<String>,
-
-    /// When 202 is sent: once the disk has the event (always), at most MS milliseconds before
-    /// that (interval:MS), or without waiting for the disk (never) [default: always]
-    #[arg(long, value_name = "always|never|interval:MS")]
-    pub fsync: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tuning: TuningArgs,
 }
 
 /// `eagre check`.

@@ -9,6 +9,7 @@ Examples:
   eagre filter explain -f manifests/ --event order.json
                                       which triggers the event goes to, and why not to the others
   eagre wal verify eagre-data         whether the logs of a data directory are whole
+  eagre settings > eagre.toml         a tuning file for eagre up --config
   eagre completion bash > ~/.local/share/bash-completion/completions/eagre
 
 Exit codes are those of sysexits.h; `eagre COMMAND --help` names the ones that matter.";
@@ -43,6 +44,14 @@ The disk is measured by writing and syncing 4 KiB fifty times to a file that is 
 Exit codes:
   0   nothing fails (warnings may be there)     1   something does not work
   64  wrong command line                        78  a manifest is wrong";
+
+/// Below `eagre settings --help`.
+pub const SETTINGS: &str = "\
+Examples:
+  eagre settings > eagre.toml && eagre up --config eagre.toml
+  eagre settings | grep -B 8 body_bytes_max
+
+docs/settings.md has the same as tables. What one broker may have otherwise, its ConfigMap says.";
 
 /// Below `eagre filter --help`.
 pub const FILTER: &str = "\

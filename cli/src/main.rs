@@ -17,7 +17,7 @@ mod signals;
 mod up;
 mod wal;
 
-use std::{env, ffi::CStr, path::Path, process::ExitCode};
+use std::{env, ffi::CStr, io::Write as _, path::Path, process::ExitCode};
 
 use clap::{CommandFactory, Parser};
 
@@ -57,6 +57,11 @@ fn command() -> ExitCode {
     match cli.command {
         Command::Up(args) => up::run(&args).into(),
         Command::Check(args) => check::run(&args).into(),
+        Command::Settings => {
+            // Nothing is left to do where standard output is closed.
+            let _ = std::io::stdout().write_all(eagre_dataplane::sample_settings().as_bytes());
+            exit::OK.into()
+        }
         Command::Filter(command) => filter::run(&command).into(),
         Command::Wal(command) => wal::run(&command).into(),
         Command::Completion { shell } => {

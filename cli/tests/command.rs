@@ -8,8 +8,9 @@ use support::{eagre, output, text};
 
 #[test]
 fn every_help_text_shows_examples() {
-    for arguments in [&["--help"][..], &["up", "--help"], &["check", "--help"], &["completion", "--help"]] {
-        let output = output(arguments);
+    for command in ["", "up", "check", "settings", "completion"] {
+        let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let output = output(&arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
         assert!(text(&output).contains("Examples:"), "{arguments:?}");
     }
@@ -27,6 +28,13 @@ fn misuse_ends_with_the_code_for_usage() {
     {
         assert_eq!(output(arguments).status.code(), Some(64), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_tuning_file_can_be_had_without_the_repository() {
+    let output = output(&["settings"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output), include_str!("../../examples/eagre.toml"));
 }
 
 #[test]

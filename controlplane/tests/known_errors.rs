@@ -280,23 +280,23 @@ fn bad_values_of_settings_are_refused() {
         ("interval", "neither a mode nor a duration"),
         ("'interval:'", "neither a mode nor a duration"),
         ("'interval:5ms'", "neither a mode nor a duration"),
-        ("'interval:0'", "not within 1ms to 1m"),
-        ("0ms", "not within 1ms to 1m"),
+        ("'interval:0'", "an interval must be between 1ms and 1m"),
+        ("0ms", "an interval must be between 1ms and 1m"),
         ("'5'", "neither a mode nor a duration"),
-        ("2m", "not within 1ms to 1m"),
+        ("2m", "an interval must be between 1ms and 1m"),
     ] {
         let message = format!("`data.eagre.fsync` cannot be `{}`: {problem}", text.trim_matches('\''));
         assert_eq!(error(&settings(&format!("eagre.fsync: §{text}")), &message).hint, modes);
     }
     let path = "`data.eagre.backlog.max-bytes`";
     for (text, problem) in [
-        ("lots", "not a whole number with a known unit"),
-        ("1.5Gi", "not a whole number with a known unit"),
-        ("1GB", "not a whole number with a known unit"),
-        ("'-1'", "not a whole number with a known unit"),
-        ("7Mi", "not within 8Mi to 1Pi"),
-        ("'8388607'", "not within 8Mi to 1Pi"),
-        ("2Pi", "not within 8Mi to 1Pi"),
+        ("lots", "not a size"),
+        ("1.5Gi", "not a size"),
+        ("1GB", "not a size"),
+        ("'-1'", "not a size"),
+        ("7Mi", "must be between 8MiB and 1PiB"),
+        ("'8388607'", "must be between 8MiB and 1PiB"),
+        ("2Pi", "must be between 8MiB and 1PiB"),
     ] {
         let message = format!("{path} cannot be `{}`: {problem}", text.trim_matches('\''));
         let found = error(&settings(&format!("eagre.backlog.max-bytes: §{text}")), &message);

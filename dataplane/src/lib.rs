@@ -43,4 +43,4 @@ mod runtime;
 pub use process::run;
 pub use runtime::{driver::Requested, exit};
 pub use store::contents;
-pub use tuning::{Args, Fsync, LogFormat};
+pub use tuning::{Args, LogFormat, TuningArgs, sample as sample_settings};

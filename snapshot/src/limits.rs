@@ -1,6 +1,6 @@
 //! Every bound of this crate, in one place.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
 
 /// A snapshot file, header included. 10,000 triggers take about 3 MB; a decoder
 /// must not be made to allocate by a length field.
@@ -24,14 +24,6 @@ pub const RETRY_MAX: u32 = 1 << 16;
 /// One delivery duration: a year, in milliseconds. Sums of a few stay far from
 /// overflow.
 pub const DURATION_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
-
-/// Time between two syncs of a broker's events, in milliseconds: what a power
-/// cut may cost. Below 1 ms it is `always`, beyond a minute `never`.
-pub const FSYNC_INTERVAL_MS_RANGE: RangeInclusive<u64> = 1..=60_000;
-
-/// Bytes of disk for one broker's backlog. Less than 8 MiB is a burst rather
-/// than a backlog; no file system under one pod is larger than 1 PiB.
-pub const BACKLOG_BYTES_RANGE: RangeInclusive<u64> = 8 << 20..=1 << 50;
 
 /// Snapshots left in the directory: the one in force, and the one before it for
 /// a reader that is opening it right now.

@@ -1,12 +1,14 @@
 //! What a broker's ConfigMap sets for it alone.
 //!
-//! A setting is a field of [`BrokerSettings`], its bounds in `limits.rs` and a
-//! line of `BrokerSettings::check`. `None` always means that the broker does
-//! not say, and the data plane's own configuration decides.
+//! A setting is a field of [`BrokerSettings`], its bounds in `eagre-settings`,
+//! where those of the data plane are too, and a line of `BrokerSettings::check`.
+//! `None` always means that the broker does not say, and the data plane's own
+//! configuration decides.
 
+pub use eagre_settings::Fsync;
+use eagre_settings::{BACKLOG_BYTES_RANGE, FSYNC_INTERVAL_MS_RANGE};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{BACKLOG_BYTES_RANGE, FSYNC_INTERVAL_MS_RANGE};
 use crate::validate::Flaw;
 
 /// Settings of one broker; `None` leaves one to the data plane's configuration.
@@ -17,20 +19,6 @@ pub struct BrokerSettings {
     /// Bytes of disk, on all shards together, that events may take which only
     /// this broker's lagging triggers still need.
     pub backlog_bytes_max: Option<u64>,
-}
-
-/// When an event counts as stored, and its producer gets the 202.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fsync {
-    /// Once the disk has it.
-    Always,
-    /// At most this long before the disk has it.
-    Interval {
-        /// Milliseconds, within [`FSYNC_INTERVAL_MS_RANGE`].
-        ms: u64,
-    },
-    /// Once the page cache has it; the kernel decides when the disk does.
-    Never,
 }
 
 impl BrokerSettings {

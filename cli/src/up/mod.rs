@@ -21,8 +21,6 @@ mod supervisor;
 
 use std::{ffi::OsString, net::SocketAddr};
 
-use clap::Parser;
-
 use crate::{args::UpArgs, display, exit};
 use place::Place;
 use plane::Plane;
@@ -31,9 +29,7 @@ use supervisor::Supervisor;
 /// Runs until told to stop or until it cannot go on; returns the exit code.
 pub fn run(args: &UpArgs) -> u8 {
     start(args).and_then(|mut supervisor| supervisor.run()).unwrap_or_else(|stop| {
-        if let Some(reason) = stop.reason {
-            eprintln!("eagre: {reason}");
-        }
+        eprintln!("eagre: {}", stop.reason);
         stop.code
     })
 }
@@ -43,13 +39,13 @@ pub fn run(args: &UpArgs) -> u8 {
 struct Stop {
     /// The exit code.
     code: u8,
-    /// What to tell the user, unless somebody did already.
-    reason: Option<String>,
+    /// What to tell the user.
+    reason: String,
 }
 
 impl Stop {
     fn new(code: u8, reason: impl Into<String>) -> Stop {
-        Stop { code, reason: Some(reason.into()) }
+        Stop { code, reason: reason.into() }
     }
 }
 
@@ -71,7 +67,7 @@ fn start(args: &UpArgs) -> Result<Supervisor, Stop> {
         None
     };
     let control = Plane::new(crate::CONTROLPLANE, controlplane(args, &place, listen, display.as_deref()));
-    let data = Plane::new(crate::DATAPLANE, dataplane(args, &place, listen, admin)?);
+    let data = Plane::new(crate::DATAPLANE, dataplane(args, &place, listen, admin));
     Supervisor::new(place, control, data, display.is_some())
 }
 
@@ -83,31 +79,10 @@ fn controlplane(args: &UpArgs, place: &Place, listen: SocketAddr, display: Optio
     line
 }
 
-/// The data plane's own parser judges the values, before anything starts.
-fn dataplane(
-    args: &UpArgs,
-    place: &Place,
-    listen: SocketAddr,
-    admin: SocketAddr,
-) -> Result<Vec<OsString>, Stop> {
+fn dataplane(args: &UpArgs, place: &Place, listen: SocketAddr, admin: SocketAddr) -> Vec<OsString> {
     let mut line: Vec<OsString> = vec!["--data".into(), place.data().into()];
     line.extend(["--snapshot".into(), place.snapshot().into()]);
     line.extend(["--listen".into(), listen.to_string().into(), "--admin".into(), admin.to_string().into()]);
-    let optional = [
-        ("--shards", args.shards.map(|shards| shards.to_string().into())),
-        ("--config", args.config.as_ref().map(|path| path.as_os_str().to_owned())),
-        ("--driver", args.driver.as_ref().map(OsString::from)),
-        ("--fsync", args.fsync.as_ref().map(OsString::from)),
-    ];
-    line.extend(optional.into_iter().filter_map(|(name, value)| Some([name.into(), value?])).flatten());
-
-    let whole = std::iter::once(crate::DATAPLANE.into()).chain(line.iter().cloned());
-    match eagre_dataplane::Args::try_parse_from(whole) {
-        Ok(_) => Ok(line),
-        Err(error) => {
-            // Nothing is left to do where even standard error is closed.
-            let _ = error.print();
-            Err(Stop { code: exit::USAGE, reason: None })
-        }
-    }
+    line.extend(args.tuning.to_command_line());
+    line
 }

@@ -18,7 +18,6 @@ pub mod delivery;
 pub mod destination;
 pub mod config_map;
 pub mod setting;
-pub mod quantity;
 pub mod duration;
 pub mod name;
 pub mod diagnostic;

@@ -5,11 +5,10 @@
 //! a slip is an error; where it does not, the key is another class's, and one
 //! ConfigMap may serve brokers of several.
 
-use eagre_snapshot::{BACKLOG_BYTES_RANGE, BrokerSettings, FSYNC_INTERVAL_MS_RANGE, Fsync};
-use thiserror::Error;
+use eagre_settings::{BACKLOG_BYTES_RANGE, ValueError, size};
+use eagre_snapshot::BrokerSettings;
 
 use super::object::CLASS;
-use super::quantity::{self, QuantityError};
 use super::reader::{Reader, is_close};
 use super::yaml::Field;
 use crate::limits::FOREIGN_KEYS_NAMED_MAX;
@@ -23,35 +22,22 @@ const EXAMPLE: &str = "_";
 
 struct Setting {
     key: &'static str,
-    /// What to write, for hints.
-    forms: &'static str,
     /// Reads the text of the value.
     read: fn(&mut BrokerSettings, &str) -> Result<(), ValueError>,
-}
-
-/// Why the text of a value is refused.
-#[derive(Debug, Error)]
-enum ValueError {
-    #[error("neither a mode nor a duration")]
-    Word,
-    #[error(transparent)]
-    Quantity(#[from] QuantityError),
 }
 
 const SETTINGS: &[Setting] = &[
     Setting {
         key: "eagre.fsync",
-        forms: "write always, never, interval:MS, or a duration such as 5ms",
         read: |settings, text| {
-            settings.fsync = Some(fsync(text)?);
+            settings.fsync = Some(text.parse()?);
             Ok(())
         },
     },
     Setting {
         key: "eagre.backlog.max-bytes",
-        forms: "write a whole number of bytes, with a unit or without, such as 512Mi, 2Gi or 64MiB",
         read: |settings, text| {
-            settings.backlog_bytes_max = Some(quantity::bytes(text, BACKLOG_BYTES_RANGE)?);
+            settings.backlog_bytes_max = Some(size::parse_within(text, &BACKLOG_BYTES_RANGE)?);
             Ok(())
         },
     },
@@ -82,9 +68,9 @@ impl Reader<'_> {
     fn setting(&mut self, setting: &Setting, field: &Field, settings: &mut BrokerSettings) {
         let path = format!("data.{}", field.name);
         let Some(text) = self.string(&field.node, &path) else { return };
-        if let Err(problem) = (setting.read)(settings, &text.value) {
+        if let Err(ValueError { problem, forms }) = (setting.read)(settings, &text.value) {
             let message = format!("`{path}` cannot be `{}`: {problem}", text.value);
-            self.error(field.node.at, message, setting.forms);
+            self.error(field.node.at, message, forms);
         }
     }
 
@@ -110,22 +96,6 @@ fn meant(name: &str) -> Option<String> {
 fn known() -> String {
     let keys: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
     format!("settings of class {CLASS}: {}", keys.join(", "))
-}
-
-/// The forms of the data plane's option `--fsync`.
-fn fsync(text: &str) -> Result<Fsync, ValueError> {
-    let text = text.trim();
-    let ms = match (text, text.strip_prefix("interval:")) {
-        ("always", _) => return Ok(Fsync::Always),
-        ("never", _) => return Ok(Fsync::Never),
-        (_, Some(ms)) => quantity::milliseconds(&format!("{ms}ms"), FSYNC_INTERVAL_MS_RANGE),
-        (_, None) => quantity::milliseconds(text, FSYNC_INTERVAL_MS_RANGE),
-    };
-    match ms {
-        Ok(ms) => Ok(Fsync::Interval { ms }),
-        Err(QuantityError::Syntax) => Err(ValueError::Word),
-        Err(range) => Err(range.into()),
-    }
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl Room {
     /// A room without lanes.
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { store, routes, metrics, pool, scratch, config, address } = parts;
-        let (settings, limits) = (config.delivery, config.limits);
+        let (settings, limits) = (config.delivery.clone(), config.limits.clone());
         let fanned_out = Cell::new(store.durable());
         Self {
             store,

@@ -86,7 +86,7 @@ impl Ingress {
             metrics,
             scratch,
             driver,
-            settings: config.ingress,
+            settings: config.ingress.clone(),
             request_limits: config.request_limits(),
             connections_max,
             answers: Answers::default(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     runtime::driver::Choice,
-    tuning::{Args, Config, Fsync},
+    tuning::{Args, Config},
 };
 
 /// Its name in the snapshot directory.
@@ -45,11 +45,7 @@ impl Info {
             driver: choice.driver.to_string(),
             driver_reason: choice.reason.clone(),
             shards,
-            fsync: match config.wal.fsync {
-                Fsync::Always => "always".into(),
-                Fsync::Never => "never".into(),
-                Fsync::Interval(interval) => format!("interval:{}", interval.as_millis()),
-            },
+            fsync: config.wal.fsync.to_string(),
         }
     }
 

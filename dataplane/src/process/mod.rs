@@ -69,7 +69,7 @@ fn end_on_panic() {
 }
 
 fn serve(args: &Args) -> Result<u8, Failure> {
-    let config = Config::load(args).map_err(|error| Failure::new(error.exit(), error.to_string()))?;
+    let config = Config::load(&args.tuning).map_err(|error| Failure::new(error.exit(), error.to_string()))?;
     let choice = driver::choose(config.runtime.driver)
         .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?;
     let no_signals =

@@ -10,11 +10,9 @@ use std::{fmt, fs, io};
 use clap::ValueEnum;
 use io_uring::{IoUring, Probe, opcode};
 use rustix::io::Errno;
-use serde::Deserialize;
 
 /// What the operator asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Requested {
     /// io_uring where it is allowed, epoll elsewhere.
     #[default]

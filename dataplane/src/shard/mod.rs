@@ -76,7 +76,7 @@ impl Shard {
             connections_max,
             bodies,
         });
-        let delivery = config.delivery;
+        let delivery = &config.delivery;
         let pool = Pool::new(subscribers_max, delivery.connect_timeout, delivery.idle_connection, resolver);
         let dispatcher = Dispatcher::new(Room::new(delivery::Parts {
             store: Rc::clone(&store),

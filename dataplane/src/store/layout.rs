@@ -1,7 +1,10 @@
 //! Where a shard's logs lie, and how large they may be. One place for the log,
 //! the backlogs and the dead letters.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use eagre_wal::{Backend, Fsync, OpenError, Options, Retain};
 
@@ -45,13 +48,13 @@ impl Settings {
         Self {
             directory: shard_directory(data, index),
             shards: shards as u64,
-            fsync: wal.fsync,
+            fsync: durability(wal.fsync),
             backlog_bytes_max_per_broker: wal.backlog_bytes_max_per_broker,
             log: Options {
                 segment_bytes: wal.segment_bytes,
                 max_bytes: wal.max_bytes_per_shard(shards),
                 pending_bytes_max: config.limits.pending_batch_bytes as u64,
-                retain: wal.retain,
+                retain: wal.retain(shards),
                 backend: match driver {
                     Driver::Uring => Backend::Ring,
                     Driver::Epoll => Backend::Thread,
@@ -77,6 +80,15 @@ impl Settings {
     pub(super) fn dead_letters(&self) -> Options {
         let max_bytes = (self.log.max_bytes / 8).max(self.log.segment_bytes * eagre_wal::SEGMENTS_MIN);
         Options { max_bytes, retain: Retain::default(), ..self.log.clone() }
+    }
+}
+
+/// What the log calls it.
+pub(super) fn durability(fsync: eagre_settings::Fsync) -> Fsync {
+    match fsync {
+        eagre_settings::Fsync::Always => Fsync::Always,
+        eagre_settings::Fsync::Interval { ms } => Fsync::Interval(Duration::from_millis(ms)),
+        eagre_settings::Fsync::Never => Fsync::Never,
     }
 }
 

@@ -121,13 +121,7 @@ impl Store {
 
     /// When an event of `broker` counts as stored.
     fn fsync(&self, broker: &BrokerRoute) -> Fsync {
-        use std::time::Duration;
-        match broker.broker.settings.fsync {
-            None => self.settings.fsync,
-            Some(eagre_snapshot::Fsync::Always) => Fsync::Always,
-            Some(eagre_snapshot::Fsync::Interval { ms }) => Fsync::Interval(Duration::from_millis(ms)),
-            Some(eagre_snapshot::Fsync::Never) => Fsync::Never,
-        }
+        broker.broker.settings.fsync.map_or(self.settings.fsync, layout::durability)
     }
 
     /// Keeps an event that no sink took, durably.

@@ -1,16 +1,16 @@
 //! The command line of the data plane: raw strings become types here, before
-//! anything is opened. What it leaves out, `eagre.toml` decides (see `config`).
+//! anything is opened. What it leaves out, `eagre.toml` decides (see `tuning`).
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, ValueEnum, error::ErrorKind};
 
-use super::{Fsync, units};
-use crate::runtime::{driver::Requested, exit};
+use super::{TuningArgs, help};
+use crate::runtime::exit;
 
 /// The Eagre data plane: accepts events, stores them, delivers them.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "eagre-dataplane", version, max_term_width = 110)]
+#[command(name = "eagre-dataplane", version, max_term_width = 110, after_long_help = help())]
 pub struct Args {
     /// Directory of the log; created where it does not exist
     #[arg(long, value_name = "DIR", default_value = "./eagre-data")]
@@ -28,23 +28,9 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9092")]
     pub admin: SocketAddr,
 
-    /// Number of shards, one thread and one log each [default: one per core]
-    #[arg(long, value_name = "N")]
-    pub shards: Option<usize>,
-
-    /// How shards wait for the kernel; `auto` takes io_uring where it is allowed
-    /// [default: auto]
-    #[arg(long, value_enum)]
-    pub driver: Option<Requested>,
-
-    /// When an event is acknowledged: after the disk has it (always), at most this long
-    /// before (interval:MS, 5ms), or once the page cache has it (never) [default: always]
-    #[arg(long, value_name = "always|never|interval:MS", value_parser = units::fsync)]
-    pub fsync: Option<Fsync>,
-
-    /// Tuning file (eagre.toml); the options above override it
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub tuning: TuningArgs,
 
     /// Format of the log lines on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -90,9 +76,8 @@ fn exit_of(error: &clap::Error) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use clap::CommandFactory;
+    use eagre_settings::Fsync;
 
     use super::*;
 
@@ -112,16 +97,31 @@ mod tests {
         assert_eq!(args.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(args.admin.to_string(), "127.0.0.1:9092");
         assert_eq!(args.snapshot_dir(), PathBuf::from("./eagre-data/snapshot"));
-        assert!(args.fsync.is_none() && args.driver.is_none() && args.shards.is_none());
+        assert!(args.tuning.to_command_line().is_empty());
     }
 
     #[test]
     fn fsync_takes_its_three_forms() {
-        let fsync = |text| parse(&["--fsync", text]).unwrap().fsync.unwrap();
+        let fsync = |text| parse(&["--fsync", text]).unwrap().tuning.fsync.unwrap();
         assert_eq!(fsync("always"), Fsync::Always);
         assert_eq!(fsync("never"), Fsync::Never);
-        assert_eq!(fsync("interval:5"), Fsync::Interval(Duration::from_millis(5)));
-        assert_eq!(fsync("5ms"), Fsync::Interval(Duration::from_millis(5)));
+        assert_eq!(fsync("interval:5"), Fsync::Interval { ms: 5 });
+        assert_eq!(fsync("5ms"), Fsync::Interval { ms: 5 });
+    }
+
+    #[test]
+    fn the_long_help_lists_the_keys_of_the_tuning_file() {
+        let help = Args::command().render_long_help().to_string();
+        assert!(
+            help.contains("\n  [ingress]\n") && help.contains("\"256MiB\" (size, 1MiB to 64GiB)"),
+            "{help}"
+        );
+    }
+
+    #[test]
+    fn options_of_tuning_are_handed_on_as_they_were_given() {
+        let line = ["--config", "a b.toml", "--shards", "3", "--driver", "epoll", "--fsync", "interval:5"];
+        assert_eq!(parse(&line).unwrap().tuning.to_command_line(), line);
     }
 
     #[test]
