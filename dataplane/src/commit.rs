@@ -18,7 +18,8 @@ use std::{
 };
 
 use eagre_wal::{
-    AppendError, Clamped, Cursor, Damage, Entry, Fsync, Full, Kind, Log, Lsn, Missing, Recovery, Usage,
+    AppendError, Clamped, ConsumerError, Cursor, Damage, Entry, Fsync, Full, Kind, Log, Lsn, Missing, Place,
+    Progress, Recovery, Usage,
 };
 
 use crate::{
@@ -79,7 +80,8 @@ impl CommitLog {
     /// it: what no cursor needs, a log lets go of, so [`HOLDER`] has one.
     pub(crate) fn held(mut log: Log) -> Self {
         if log.cursors().get(HOLDER).is_none() {
-            log.update_cursor(HOLDER, Cursor { read: log.end(), pending: Vec::new() });
+            let cursor = Cursor { read: log.end(), pending: Vec::new() };
+            put_cursor(&mut log, HOLDER, Place::Here, &cursor);
             if let Err(error) = log.append_cursors(clock::now_ms(), Fsync::Always) {
                 // It is stored with the next cursors; until then nothing is let go of.
                 tracing::warn!("a log cannot take its first cursor yet: {error}");
@@ -118,11 +120,19 @@ impl CommitLog {
         &self,
         now_ms: u64,
         fsync: Fsync,
-        consumer: u64,
-        cursor: Cursor,
+        (consumer, place, cursor): (u64, Place, Cursor),
         record: (Kind, &[&[u8]]),
     ) -> Result<Stored, AppendError> {
-        let lsn = self.log.borrow_mut().append_with_cursor(now_ms, fsync, consumer, cursor, record)?;
+        let mut log = self.log.borrow_mut();
+        let before = log.cursors().get(consumer).unwrap_or_else(|| {
+            put_cursor(&mut log, consumer, place, &cursor);
+            Cursor::default()
+        });
+        let gone = before.pending.iter().map(|pending| pending.lsn);
+        let finished: Vec<_> =
+            gone.filter(|lsn| cursor.pending.iter().all(|kept| kept.lsn != *lsn)).collect();
+        let progress = Progress { place, read: cursor.read, changed: &cursor.pending, finished: &finished };
+        let lsn = log.append_with_progress(now_ms, fsync, &[(consumer, progress)], record)?;
         self.appended.notify();
         Ok(Stored { lsn, fsync })
     }
@@ -239,28 +249,28 @@ impl CommitLog {
 
     /// The cursor of a consumer, if the log has one.
     pub(crate) fn cursor(&self, consumer: u64) -> Option<Cursor> {
-        self.log.borrow().cursors().get(consumer).cloned()
+        self.log.borrow().cursors().get(consumer)
     }
 
     /// Everyone who has a cursor.
     pub(crate) fn consumers(&self) -> Vec<u64> {
-        self.log.borrow().cursors().iter().map(|(consumer, _)| consumer).collect()
+        self.log.borrow().cursors().consumers().collect()
     }
 
     /// Changes a cursor in memory; [`append_cursors`](Self::append_cursors)
     /// stores it.
     pub(crate) fn update_cursor(&self, consumer: u64, cursor: Cursor) {
-        self.log.borrow_mut().update_cursor(consumer, cursor);
+        put_cursor(&mut self.log.borrow_mut(), consumer, Place::Here, &cursor);
     }
 
     /// The same, of a cursor that stands in another log.
     pub(crate) fn update_cursor_elsewhere(&self, consumer: u64, cursor: Cursor) {
-        self.log.borrow_mut().update_cursor_elsewhere(consumer, cursor);
+        put_cursor(&mut self.log.borrow_mut(), consumer, Place::Elsewhere, &cursor);
     }
 
     /// Forgets a consumer.
     pub(crate) fn remove_cursor(&self, consumer: u64) {
-        self.log.borrow_mut().remove_cursor(consumer);
+        self.log.borrow_mut().forget(consumer);
     }
 
     /// Stores every changed cursor with the next batch. Once that is durable,
@@ -289,6 +299,15 @@ impl CommitLog {
     pub(crate) fn usage(&self) -> Usage {
         self.log.borrow().usage()
     }
+}
+
+/// Gives a consumer a cursor, be it registered or not.
+fn put_cursor(log: &mut Log, consumer: u64, place: Place, cursor: &Cursor) {
+    let put = match log.register(consumer, place, cursor) {
+        Err(ConsumerError::AlreadyRegistered(_)) => log.update_cursor(consumer, place, cursor),
+        new => new,
+    };
+    put.expect("a trigger's consumers have one place each");
 }
 
 /// Tells what the opening of a log found.

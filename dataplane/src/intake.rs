@@ -4,7 +4,7 @@
 //! verdict is stored with it.
 
 use eagre_event::Draft;
-use eagre_wal::{AppendError, Cursor, Fsync};
+use eagre_wal::{AppendError, Cursor, Fsync, Place};
 
 use crate::{
     clock,
@@ -24,6 +24,7 @@ pub(crate) struct Scratch {
 /// Progress that is stored in one step with the event it led to.
 pub(crate) struct Origin {
     pub(crate) consumer: u64,
+    pub(crate) place: Place,
     pub(crate) cursor: Cursor,
 }
 
@@ -45,8 +46,8 @@ impl Scratch {
         let now_ms = clock::now_ms();
         match origin {
             None => log.append(EVENT, now_ms, fsync, &parts),
-            Some(Origin { consumer, cursor }) => {
-                log.append_with_cursor(now_ms, fsync, consumer, cursor, (EVENT, &parts))
+            Some(Origin { consumer, place, cursor }) => {
+                log.append_with_cursor(now_ms, fsync, (consumer, place, cursor), (EVENT, &parts))
             }
         }
     }

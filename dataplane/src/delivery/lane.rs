@@ -376,7 +376,7 @@ impl Lane {
         let others = unfinished.iter().filter(|(lsn, _)| Some(**lsn) != finished);
         let pending = others.filter_map(|(lsn, progress)| {
             let Progress { attempts, due_ms, .. } = *progress;
-            Some(Pending { lsn: position(*lsn, progress)?, attempts, due_ms })
+            Some(Pending { lsn: position(*lsn, progress)?, attempts, due_ms, note: 0 })
         });
         pending.collect()
     }

@@ -7,7 +7,7 @@
 use std::time::SystemTime;
 
 use eagre_event::Ttl;
-use eagre_wal::{AppendError, Lsn};
+use eagre_wal::{AppendError, Lsn, Place};
 
 use super::{exchange::Response, lane::Lane, pool::Connection};
 use crate::{backlog, commit::Stored, intake::Origin, shard::Shard, table::TriggerRoute};
@@ -70,8 +70,12 @@ pub(crate) fn append(
     scratch.draft.stamp(SystemTime::now(), Ttl::FromParent(parent_ttl)).map_err(|_| Refused::TtlExhausted)?;
     let moved = lane.moved_to(lsn).and_then(|_| lane.moved_cursor(Some(lsn)));
     let origin = match moved {
-        Some(cursor) => Origin { consumer: backlog::consumer(lane.id), cursor },
-        None => Origin { consumer: lane.id.0, cursor: lane.cursor(shard.fanned_out(), Some(lsn)) },
+        Some(cursor) => Origin { consumer: backlog::consumer(lane.id), place: Place::Elsewhere, cursor },
+        None => Origin {
+            consumer: lane.id.0,
+            place: Place::Here,
+            cursor: lane.cursor(shard.fanned_out(), Some(lsn)),
+        },
     };
     scratch.store(&shard.log, broker, shard.fsync(broker), body, Some(origin)).map_err(Refused::NotStored)
 }
