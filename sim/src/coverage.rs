@@ -22,9 +22,9 @@ branches! {
     NameKept, ChoreAfterFlush, FlushAfterChore, FailedView,
     // Of starts.
     Killed, PowerCut, FailedRecovery, CrashInRecovery, SecondCrashInRecovery, OptionsChanged, Truncated,
-    BegunSegment, RecordsLost, GroupLost, CursorsReverted, PendingRestored,
+    BegunSegment, RecordsLost, GroupLost, CursorsReverted, PendingRestored, CursorCutOff,
     // Of the log.
-    Roll, Release, Poisoned, GroupKept, CursorWithRecord, FullPreparing, FullPending, FullMaxBytes,
+    Roll, Release, Poisoned, GroupKept, ProgressWithRecord, ProgressOfSeveral, StrangerRefused, FullPreparing, FullPending, FullMaxBytes,
     FullNoSpace, TooLarge, WeakerBeforeStronger, Resumed,
     // Of bit rot.
     RotRefused, RotHeader, RotRecord, RotSeal, RotMissing, RotForeign, RotFoundByRead, RotCutOff, RotHarmless,

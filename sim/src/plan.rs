@@ -12,9 +12,10 @@ use crate::{faults::Faults, random::Random};
 pub(crate) enum Step {
     Append,
     Group,
-    WithCursor,
+    WithProgress,
     MoveCursor,
-    RemoveCursor,
+    Progress,
+    Forget,
     StoreCursors,
     Submit,
     Poll,
@@ -31,12 +32,13 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [(Self, u64); 18] = [
+    const ALL: [(Self, u64); 19] = [
         (Self::Append, 24),
         (Self::Group, 8),
-        (Self::WithCursor, 6),
-        (Self::MoveCursor, 8),
-        (Self::RemoveCursor, 2),
+        (Self::WithProgress, 6),
+        (Self::MoveCursor, 4),
+        (Self::Progress, 8),
+        (Self::Forget, 2),
         (Self::StoreCursors, 6),
         (Self::Submit, 10),
         (Self::Poll, 24),
@@ -77,6 +79,8 @@ pub(crate) struct Plan {
     pub dies_in_recovery: bool,
     /// Options change from one start to the next.
     pub options_change: bool,
+    /// Consumers leave more records unfinished than fit their part of a segment.
+    pub crowds: bool,
 }
 
 impl Plan {
@@ -108,6 +112,7 @@ impl Plan {
             fsyncs,
             dies_in_recovery: random.coin(),
             options_change: random.below(3) == 0,
+            crowds: random.below(4) == 0,
         }
     }
 

@@ -54,6 +54,10 @@ pub(crate) enum Canary {
     PendingForgotten,
     /// A cursor outside of the log is moved and nobody is told.
     ClampSilent,
+    /// A cursor of which the log was told a part counts as told.
+    CutCountsAsWhole,
+    /// Progress brings a consumer back that was forgotten.
+    ForgottenComesBack,
 }
 
 /// The bug is planted.

@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
-use crate::{limits, lsn::Lsn};
+use crate::{cursor::Place, limits, lsn::Lsn};
 
 /// Exit code of an owner whose log is [`Poisoned`]: `EX_IOERR` of sysexits.
 pub const EXIT_POISONED: u8 = 74;
@@ -77,6 +77,28 @@ pub enum Full {
     NoSpace(Arc<io::Error>),
 }
 
+/// Why the progress of a consumer is refused. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConsumerError {
+    /// It was never registered, or was forgotten.
+    #[error("consumer {0:016x} is not registered with this log; register it first, if it is not gone")]
+    UnknownConsumer(u64),
+    /// It is registered already.
+    #[error("consumer {0:016x} is registered already; forget it first, to begin anew")]
+    AlreadyRegistered(u64),
+    /// The positions are those of another log than it was registered with.
+    #[error(
+        "consumer {consumer:016x} stands {} and is given positions of the other kind; forget it first",
+        match registered { Place::Here => "in this log", Place::Elsewhere => "in another log" }
+    )]
+    OtherPlace {
+        /// The consumer.
+        consumer: u64,
+        /// Where it stands.
+        registered: Place,
+    },
+}
+
 /// Why a record was not appended. Nothing of it is in the log.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AppendError {
@@ -102,6 +124,9 @@ pub enum AppendError {
         /// Bytes they may take.
         max_bytes: u64,
     },
+    /// The progress that comes with the record is refused.
+    #[error(transparent)]
+    Consumer(#[from] ConsumerError),
     /// The log is poisoned.
     #[error(transparent)]
     Poisoned(#[from] Poisoned),
@@ -145,6 +170,11 @@ pub enum DamageKind {
     /// No file covers these positions.
     #[error("a segment is missing")]
     Missing,
+    /// A later release wrote a record of the log's own.
+    #[error(
+        "a record of the log's own has kind {0}, which this release does not know; use the one that wrote it"
+    )]
+    UnknownKind(u8),
     /// The file is another log's.
     #[error("the segment is of another log, or from another time")]
     Foreign,

@@ -64,10 +64,10 @@ mod error;
 mod canary;
 
 pub use self::{
-    cursor::{Cursor, Cursors, Pending},
+    cursor::{Cursor, Cursors, Pending, Place, Progress},
     error::{
-        AppendError, Damage, DamageKind, EXIT_DAMAGED, EXIT_LOCKED, EXIT_OPTIONS, EXIT_POISONED, Full,
-        OpenError, OptionsError, Poisoned, Stage,
+        AppendError, ConsumerError, Damage, DamageKind, EXIT_DAMAGED, EXIT_LOCKED, EXIT_OPTIONS,
+        EXIT_POISONED, Full, OpenError, OptionsError, Poisoned, Stage,
     },
     inspect::{
         DamagedRange, Fault, Gap, InspectError, Inspection, Read, Record, Records, SegmentState,

@@ -12,8 +12,8 @@ use std::{collections::VecDeque, io, os::fd::BorrowedFd, path::Path, sync::Arc, 
 
 use crate::{
     canary::{Canary, planted},
-    cursor::{Cursor, Cursors},
-    error::{Full, OpenError, OptionsError, Poisoned, Stage},
+    cursor::{Cursor, Cursors, Place, Progress},
+    error::{ConsumerError, Full, OpenError, OptionsError, Poisoned, Stage},
     flush::Flush,
     limits::cursors_bytes_max,
     lsn::Lsn,
@@ -104,7 +104,7 @@ impl Log {
             Refusal::Io(source) => OpenError::Io { path: path.clone(), doing: "recover the log", source },
         })?;
         let consumers = recovered.cursors.len();
-        if recovered.cursors.encode_all(cursors_bytes_max(options.segment_bytes)).is_err() {
+        if recovered.cursors.tell_all(cursors_bytes_max(options.segment_bytes)).is_err() {
             return Err(OptionsError::CursorsDoNotFit { consumers }.into());
         }
         Self::start(storage, options, recovered).map_err(|source| OpenError::Io {
@@ -153,7 +153,7 @@ impl Log {
             poisoned: None,
         };
         if begins.is_some() {
-            let checkpoint = log.checkpoint().map_err(io::Error::other)?;
+            let checkpoint = log.cursors.tell_all(log.cursors_bytes_max()).map_err(io::Error::other)?;
             log.begin(header, times.1, &checkpoint);
         }
         log.prepare_next();
@@ -240,25 +240,42 @@ impl Log {
         &self.cursors
     }
 
-    /// Changes a cursor in memory, or adds one;
-    /// [`append_cursors`](Self::append_cursors) stores it.
-    pub fn update_cursor(&mut self, consumer: u64, cursor: Cursor) {
-        self.cursors.insert(consumer, cursor);
+    /// Adds a consumer, in memory; [`append_cursors`](Self::append_cursors) stores
+    /// that. From then on it holds what it is not done with, if it stands here.
+    ///
+    /// # Errors
+    /// It is registered already.
+    pub fn register(&mut self, consumer: u64, place: Place, cursor: &Cursor) -> Result<(), ConsumerError> {
+        self.cursors.register(consumer, place, cursor)
     }
 
-    /// As [`update_cursor`](Self::update_cursor), of a cursor that stands in
-    /// another log of the owner's: it changes together with others of this log,
-    /// and holds no segment of it. It stays one of another log until it is
-    /// removed.
-    pub fn update_cursor_elsewhere(&mut self, consumer: u64, cursor: Cursor) {
-        self.cursors.set_elsewhere(consumer);
-        self.cursors.insert(consumer, cursor);
+    /// Removes a consumer, if there is one, in memory;
+    /// [`append_cursors`](Self::append_cursors) stores that.
+    pub fn forget(&mut self, consumer: u64) {
+        self.cursors.forget(consumer);
     }
 
-    /// Removes a cursor in memory; [`append_cursors`](Self::append_cursors)
-    /// stores that.
-    pub fn remove_cursor(&mut self, consumer: u64) {
-        self.cursors.remove(consumer);
+    /// Changes a cursor in memory; [`append_cursors`](Self::append_cursors) stores
+    /// what changed. Costs what changed.
+    ///
+    /// # Errors
+    /// The consumer is not registered, or not with this place.
+    pub fn progress(&mut self, consumer: u64, progress: &Progress<'_>) -> Result<(), ConsumerError> {
+        self.cursors.advance(consumer, progress)
+    }
+
+    /// As [`progress`](Self::progress), by the whole cursor: what changed of it is
+    /// looked for, in all of it.
+    ///
+    /// # Errors
+    /// As [`progress`](Self::progress).
+    pub fn update_cursor(
+        &mut self,
+        consumer: u64,
+        place: Place,
+        cursor: &Cursor,
+    ) -> Result<(), ConsumerError> {
+        self.cursors.replace(consumer, place, cursor)
     }
 
     fn check(&self) -> Result<(), Poisoned> {

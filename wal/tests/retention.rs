@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use eagre_sim::Disk;
 use eagre_wal::{Cursor, Fsync, Log, Lsn, Options, Retain};
-use support::{EVENT, append_at, body, flush, read_all, small};
+use support::{Consumers as _, EVENT, append_at, body, flush, read_all, small};
 
 const MODES: [Fsync; 3] = [Fsync::Always, Fsync::Interval(Duration::from_secs(3600)), Fsync::Never];
 
@@ -79,7 +79,7 @@ fn what_is_retained_makes_way_for_appends() {
 #[test]
 fn what_a_cursor_needs_stays_whatever_its_age() {
     let (mut log, _) = Disk::new().open(&retain(Some(10), None)).unwrap();
-    log.update_cursor(1, Cursor { read: log.end(), pending: Vec::new() });
+    log.set_cursor(1, Cursor { read: log.end(), pending: Vec::new() });
     log.append_cursors(0, Fsync::Always).unwrap();
     fill(&mut log, 0..400);
     assert_eq!(first_time(&log), 0);

@@ -23,7 +23,7 @@ use crate::{
     limits::delivery::{NO_ROOM_PAUSE, SHORTAGE_PAUSE},
     metrics::IgnoredReply,
     runtime::time,
-    store::{Kept, Offset, Reason, StoredEvent},
+    store::{Kept, Offset, Pending, Reason, StoredEvent},
 };
 
 /// An event to deliver.
@@ -34,6 +34,26 @@ pub(super) struct Job {
     /// What went wrong, once the event is on its way to the dead letter sink.
     pub(super) failure: Option<Box<Failure>>,
 }
+
+impl Job {
+    /// As far as attempts have left off, in a few bits: what a restart has to know.
+    pub(super) fn note(&self) -> u32 {
+        self.failure.as_ref().map_or(0, |failure| IS_DEAD_LETTER | u32::from(failure.code.unwrap_or(0)))
+    }
+
+    /// The job of an event that a restart found unfinished.
+    pub(super) fn resume(pending: &Pending, route: &TriggerRoute) -> Self {
+        let code = Some(pending.note as u16).filter(|code| *code != 0);
+        let failure = (pending.note & IS_DEAD_LETTER != 0).then(|| {
+            // What came back with the failure is not kept across a restart.
+            Box::new(Failure::new(&route.trigger.subscriber.uri, code, b"(not kept across a restart)"))
+        });
+        Self { offset: pending.location.offset, failed: pending.attempts, failure }
+    }
+}
+
+/// The event is on its way to the dead letter sink.
+const IS_DEAD_LETTER: u32 = 1 << 31;
 
 /// An event on its way to a subscriber: all that an attempt needs.
 pub(super) struct Delivery {
@@ -94,6 +114,7 @@ impl Delivery {
                 return self.keep().await;
             }
             self.job.failed = 0;
+            self.lane.note(&self.job);
         }
     }
 

@@ -63,10 +63,10 @@ impl Dispatcher {
                     lane.wake();
                 }
                 None => {
-                    let progress = self.room.store.register(*id);
-                    let lane = Lane::resume(&self.room, route, &progress, counters, dispatch);
+                    let from = self.room.store.register(*id);
+                    let lane = Lane::resume(&self.room, route, &from, counters, dispatch);
                     self.lanes.borrow_mut().insert(*id, Rc::clone(&lane));
-                    lane.resume_pending(&progress.pending);
+                    lane.resume_pending(&from.pending);
                     lane.wake();
                 }
             }
@@ -136,7 +136,7 @@ impl Dispatcher {
     fn record_lane(&self, lane: &Lane) {
         lane.retire_moved();
         // A lane that is open is registered.
-        let recorded = self.room.store.record(lane.id, &lane.progress(None));
+        let recorded = lane.record(None, |progress| self.room.store.record(lane.id, progress));
         debug_assert!(recorded.is_ok(), "lane {} has lost its place", lane.id);
     }
 

@@ -38,9 +38,8 @@ pub(super) fn resume(lane: &Rc<Lane>, pending: &[Pending]) {
     let (now, now_ms) = (time::now(), time::unix_ms());
     let mut pending = pending.to_vec();
     pending.sort_unstable_by_key(|pending| pending.location.offset);
-    for Pending { location, attempts, due_ms } in pending {
-        let wait = Duration::from_millis(due_ms.saturating_sub(now_ms)).min(longest);
-        let job = Job { offset: location.offset, failed: attempts, failure: None };
-        lane.room.timers.add(now + wait, lane, job);
+    for pending in pending {
+        let wait = Duration::from_millis(pending.due_ms.saturating_sub(now_ms)).min(longest);
+        lane.room.timers.add(now + wait, lane, Job::resume(&pending, &route));
     }
 }

@@ -64,8 +64,8 @@ impl Store {
     ) -> Option<Vec<(Offset, BacklogPosition)>> {
         let moved = copy(&backlog, newcomers, left).await;
         // Those who went meanwhile must not hold it.
-        for gone in newcomers.iter().filter(|id| self.check_registered(**id).is_err()) {
-            backlog.log.remove_cursor(gone.0);
+        for gone in newcomers.iter().filter(|id| !self.is_registered(**id)) {
+            backlog.log.forget(gone.0);
         }
         backlog.arriving.set(false);
         moved

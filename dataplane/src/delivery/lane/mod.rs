@@ -40,7 +40,7 @@ use crate::{
     config::table::TriggerRoute,
     metrics::Dispatch,
     runtime::{task, time},
-    store::{BacklogPosition, Budget, Location, Offset, Pending, Progress},
+    store::{BacklogPosition, Budget, Location, Offset, Pending, Progress, Resumption},
 };
 
 /// A trigger's deliveries on this shard.
@@ -73,15 +73,15 @@ pub(super) enum Next {
 }
 
 impl Lane {
-    /// A lane that goes on where `progress` says.
+    /// A lane that goes on where it was.
     pub(super) fn resume(
         room: &Rc<Room>,
         route: Arc<TriggerRoute>,
-        progress: &Progress,
+        from: &Resumption,
         counters: Counters,
         dispatch: Arc<Dispatch>,
     ) -> Rc<Self> {
-        let moved = progress.backlogs.iter().map(|read| (read.broker(), Moved::resume(*read)));
+        let moved = from.backlogs.iter().map(|read| (read.broker(), Moved::resume(*read)));
         let lane = Rc::new(Self {
             id: route.trigger.id,
             room: Rc::clone(room),
@@ -89,9 +89,9 @@ impl Lane {
             dispatch: RefCell::new(dispatch),
             route: RefCell::new(route),
             control: Control::new(room.limits.parallelism),
-            queue: RefCell::new(Queue::behind(progress.read, room.limits.queue_max)),
+            queue: RefCell::new(Queue::behind(from.read, room.limits.queue_max)),
             moved: RefCell::new(moved.collect()),
-            window: RefCell::new(Window::resume(&progress.pending, room.limits.pending_max)),
+            window: RefCell::new(Window::resume(&from.pending, room.limits.pending_max)),
             changed: Cell::new(false),
             touched: Cell::new(false),
         });
@@ -258,9 +258,15 @@ impl Lane {
     /// An attempt failed and another follows after `wait`.
     pub(super) fn wait(self: &Rc<Self>, job: Job, wait: Duration) {
         let due_ms = time::unix_ms() + wait.as_millis() as u64;
-        self.window.borrow_mut().waits(&job, due_ms);
+        self.window.borrow_mut().note(&job, due_ms);
         self.touch();
         self.room.timers.add(time::now() + wait, self, job);
+    }
+
+    /// The event begins another stage.
+    pub(super) fn note(&self, job: &Job) {
+        self.window.borrow_mut().note(job, time::unix_ms());
+        self.touch();
     }
 
     /// The event needs nothing more from this trigger.
@@ -289,13 +295,25 @@ impl Lane {
         self.queue.borrow().unread(self.room.fanned_out.get())
     }
 
-    /// How far it is, with the event `finished` done if one is given.
-    pub(super) fn progress(&self, finished: Option<Offset>) -> Progress {
-        Progress {
+    /// How far it has come since it was recorded last, and with the event
+    /// `finished` done if one is given. What `record` takes in is recorded.
+    pub(super) fn record<T, E>(
+        &self,
+        finished: Option<Offset>,
+        record: impl FnOnce(&Progress) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut changes = self.window.borrow_mut().changes(finished);
+        let progress = Progress {
             read: self.unread(),
             backlogs: self.moved.borrow().values().map(Moved::unread).collect(),
-            pending: self.window.borrow().pending(finished),
-        }
+            changed: std::mem::take(&mut changes.changed),
+            finished: std::mem::take(&mut changes.finished),
+        };
+        let recorded = record(&progress)?;
+        let mut window = self.window.borrow_mut();
+        window.recorded(&progress.changed);
+        finished.into_iter().for_each(|offset| window.finish_recorded(offset));
+        Ok(recorded)
     }
 
     /// What a restart found unfinished goes on when it is due.
