@@ -71,5 +71,5 @@ mod view;
 
 pub use args::{Args, LogFormat};
 pub use config::Fsync;
-pub use driver::Requested;
+pub use driver::{Driver, Requested, choose as choose_driver};
 pub use process::run;
