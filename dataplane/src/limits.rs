@@ -131,9 +131,8 @@ pub mod delivery {
     /// Records read in one go by a trigger that is behind: about 100 µs, which is what
     /// others may wait.
     pub const SCAN_RECORDS: usize = 512;
-    /// Bytes kept of the body of a failed attempt; base64 makes of them the 1,024
-    /// that `knativeerrordata` may have (contract 3.8).
-    pub const ERROR_BODY_BYTES_MAX: usize = 768;
+    /// Bytes kept of the body of a failed attempt: what `knativeerrordata` may tell.
+    pub const ERROR_BODY_BYTES_MAX: usize = eagre_event::ERROR_DATA_BYTES_MAX;
 
     /// The longest `Retry-After` that is honoured where the trigger sets no
     /// `retryAfterMax` (design section 5).
@@ -303,8 +302,6 @@ const _: () = {
     assert!(delivery::PARALLELISM_DEFAULT <= shard::QUEUE_PER_TRIGGER_DEFAULT);
     // One trigger can use its parallelism.
     assert!(delivery::PARALLELISM_DEFAULT <= delivery::MAX_CONNECTIONS_DEFAULT);
-    // 768 bytes are 1,024 in base64.
-    assert!(delivery::ERROR_BODY_BYTES_MAX / 3 * 4 <= 1024);
     // A connection attempt ends before the attempt it serves.
     assert!(delivery::CONNECT_TIMEOUT_DEFAULT.as_millis() < delivery::TIMEOUT_DEFAULT.as_millis());
     // 50 shards of default size fit the default budget; for more, it is raised (config).
