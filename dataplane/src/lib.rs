@@ -41,6 +41,9 @@ mod limits;
 mod runtime;
 
 pub use process::run;
-pub use runtime::{driver::Requested, exit};
+pub use runtime::{
+    driver::{Driver, Requested, choose as choose_driver},
+    exit,
+};
 pub use store::contents;
 pub use tuning::{Args, LogFormat, TuningArgs, sample as sample_settings};
