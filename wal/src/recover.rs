@@ -432,7 +432,8 @@ pub(crate) fn cursors(segment: &[u8], header: &Header, end: Lsn) -> Result<Curso
         let offset = (at - header.base) as usize;
         let damage = || Refusal::Damage(Damage { from: at, to: end, what: DamageKind::Record });
         let frame = record::decode(segment, header.base, header.generation, offset).ok_or_else(damage)?;
-        if frame.kind == Kind::CHECKPOINT || frame.kind == Kind::CURSORS {
+        let is_forgotten = frame.kind == Kind::CURSORS && planted(Canary::CursorsForgotten);
+        if (frame.kind == Kind::CHECKPOINT || frame.kind == Kind::CURSORS) && !is_forgotten {
             let body = &segment[frame.body_offset..frame.body_offset + frame.body_bytes];
             cursors.apply(body).map_err(|_| damage())?;
         }
