@@ -57,6 +57,13 @@ pub struct Event<'a> {
 #[error("{0}")]
 pub struct Unreadable(String);
 
+/// The consumer in a shard's log whose cursor tells how far `trigger` has read the
+/// backlog of its broker.
+#[must_use]
+pub const fn backlog_consumer(trigger: Id) -> u64 {
+    backlog::consumer(trigger)
+}
+
 /// Reads the body of a record; `None` for a kind that is not the data plane's.
 ///
 /// # Errors

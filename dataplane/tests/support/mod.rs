@@ -22,8 +22,9 @@ use eagre_snapshot::{
     Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Id, Publisher, Snapshot, Trigger,
 };
 
-/// How long a test waits for something that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a test waits for something that must happen. It tells a hang from a machine
+/// that does other things: no test judges by the clock.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Waits until `condition` holds; panics with `what` if it never does.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
