@@ -314,7 +314,7 @@ fn a_generation_in_another_format_is_replaced_at_the_start() {
     fs::write(&file, include_bytes!("../../snapshot/tests/golden/v1.snapshot")).unwrap();
     let mut watcher = setup.start(&[&path]);
     assert_eq!(watcher.until(|snapshot| snapshot.brokers.len() == 1).0, Generation(2));
-    watcher.until_logged("format version: 1, and this build reads 2");
+    watcher.until_logged("format version: 1.0, and this build reads 3.x");
 }
 
 #[test]

@@ -24,7 +24,6 @@ mod validate;
 
 // encoded:
 mod codec;
-mod wire;
 
 // published and loaded, in a shared directory:
 mod control;
@@ -42,7 +41,7 @@ mod sync;
 mod slots;
 mod stats;
 
-pub use codec::{DecodeError, EncodeError, FORMAT_VERSION, decode, encode};
+pub use codec::{BodyError, BodyFlaw, DecodeError, EncodeError, FORMAT_MAJOR, FORMAT_MINOR, decode, encode};
 pub use dir::{DirError, DirProblem};
 pub use endpoint::EndpointError;
 pub use generation::Generation;

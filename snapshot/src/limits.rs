@@ -6,6 +6,12 @@ use std::{ops::RangeInclusive, time::Duration};
 /// must not be made to allocate by a length field.
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 
+/// Triggers of one snapshot.
+pub const TRIGGERS_MAX: usize = 100_000;
+
+/// Brokers of one snapshot: one for each trigger.
+pub const BROKERS_MAX: usize = TRIGGERS_MAX;
+
 /// A Kubernetes namespace or name: a DNS subdomain (RFC 1123) is at most this
 /// long.
 pub const NAME_BYTES_MAX: usize = 253;

@@ -4,13 +4,11 @@
 //! line of `BrokerSettings::check`. `None` always means that the broker does
 //! not say, and the data plane's own configuration decides.
 
-use serde::{Deserialize, Serialize};
-
 use crate::limits::{BACKLOG_BYTES_RANGE, FSYNC_INTERVAL_MS_RANGE};
 use crate::validate::Flaw;
 
 /// Settings of one broker; `None` leaves one to the data plane's configuration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BrokerSettings {
     /// When an event of this broker counts as stored.
     pub fsync: Option<Fsync>,
@@ -20,9 +18,10 @@ pub struct BrokerSettings {
 }
 
 /// When an event counts as stored, and its producer gets the 202.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fsync {
     /// Once the disk has it.
+    #[default]
     Always,
     /// At most this long before the disk has it.
     Interval {

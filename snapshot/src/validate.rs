@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 
 use thiserror::Error;
 
+use crate::codec::depth_is_bounded;
 use crate::limits::{DURATION_MS_MAX, FILTER_DEPTH_MAX, NAME_BYTES_MAX, RETRY_MAX, URI_BYTES_MAX};
 use crate::model::{Broker, Delivery, Endpoint, Id, Snapshot, Trigger};
-use crate::wire;
 
 /// The first thing found wrong with a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -173,7 +173,7 @@ fn check_trigger(trigger: &Trigger) -> Result<(), Flaw> {
     }
     check_delivery(&trigger.delivery)?;
     // Before anything else walks the filter: all of that recurses.
-    if !wire::depth_is_bounded(&trigger.filter) {
+    if !depth_is_bounded(&trigger.filter) {
         return Err(Flaw::FilterDepth);
     }
     let problems = eagre_filter::validate(&trigger.filter).err().unwrap_or_default();

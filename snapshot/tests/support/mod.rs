@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
+pub mod later;
+
 use eagre_filter::Filter;
 use eagre_snapshot::{
     Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Fsync, Id, Snapshot, Trigger,
