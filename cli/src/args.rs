@@ -84,6 +84,11 @@ pub struct UpArgs {
     /// that (interval:MS), or without waiting for the disk (never) [default: always]
     #[arg(long, value_name = "always|never|interval:MS")]
     pub fsync: Option<String>,
+
+    /// How long what vanished from the manifests is kept before its events are given up; 0s to 24h
+    /// [default: 60s]
+    #[arg(long, value_name = "DURATION")]
+    pub grace: Option<String>,
 }
 
 /// `eagre check`.

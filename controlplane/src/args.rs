@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use eagre_snapshot::GRACE_MS_RANGE;
+
+use crate::manifest::quantity::{QuantityError, milliseconds};
 
 /// Where the data plane listens unless told otherwise.
 pub const DEFAULT_INGRESS_URL: &str = "http://127.0.0.1:8080";
@@ -23,6 +26,10 @@ pub struct Args {
     #[arg(long, value_name = "URL", default_value = DEFAULT_INGRESS_URL)]
     pub ingress_url: String,
 
+    /// How long the data plane keeps what vanished from the manifests before it gives up the events of it: 0s to 24h
+    #[arg(long = "grace", value_name = "DURATION", value_parser = grace, default_value = "60s")]
+    pub grace_ms: u64,
+
     /// Make broker default/default with a trigger that sends every event to this URL
     #[arg(long, value_name = "URL")]
     pub builtin_display: Option<String>,
@@ -30,6 +37,11 @@ pub struct Args {
     /// How log lines are written to standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+/// The text of `--grace` in milliseconds.
+fn grace(text: &str) -> Result<u64, QuantityError> {
+    milliseconds(text, GRACE_MS_RANGE)
 }
 
 /// The form of log lines.

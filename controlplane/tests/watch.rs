@@ -351,6 +351,24 @@ fn the_built_in_broker_stands_beside_manifests() {
 }
 
 #[test]
+fn the_grace_of_the_command_line_is_published() {
+    let mut setup = Setup::new();
+    let path = setup.manifest("a.yaml");
+    fs::write(&path, broker()).unwrap();
+    for (arguments, grace_ms) in [(&[][..], 60_000), (&["--grace", "0s"], 0), (&["--grace", "2h"], 7_200_000)]
+    {
+        setup.child = Some(setup.command(&[&path]).args(arguments).spawn().unwrap());
+        let mut watcher = Watcher {
+            subscriber: Subscriber::open(&setup.snapshots()).unwrap(),
+            log: setup.dir.path().join("log"),
+        };
+        watcher.until(|snapshot| snapshot.grace_ms == grace_ms);
+        assert_eq!(setup.stop().code(), Some(0), "{}", setup.log());
+    }
+    assert_eq!(setup.command(&[&path]).args(["--grace", "25h"]).status().unwrap().code(), Some(64));
+}
+
+#[test]
 fn the_data_planes_answer_is_logged_once() {
     let mut setup = Setup::new();
     let path = setup.manifest("a.yaml");

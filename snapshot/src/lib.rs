@@ -46,7 +46,7 @@ pub use dir::{DirError, DirProblem};
 pub use endpoint::EndpointError;
 pub use generation::Generation;
 pub use limits::*;
-pub use model::{Backoff, Broker, Delivery, Endpoint, Format, Id, Snapshot, Trigger};
+pub use model::{Annotations, Backoff, Broker, Delivery, Endpoint, Format, Id, Snapshot, Trigger};
 pub use publish::{PublishError, Publisher};
 pub use settings::{BrokerSettings, Fsync};
 pub use slots::SlotMap;

@@ -39,6 +39,21 @@ pub const FSYNC_INTERVAL_MS_RANGE: RangeInclusive<u64> = 1..=60_000;
 /// than a backlog; no file system under one pod is larger than 1 PiB.
 pub const BACKLOG_BYTES_RANGE: RangeInclusive<u64> = 8 << 20..=1 << 50;
 
+/// How long the data plane keeps what vanished from the configuration, unless
+/// the control plane says otherwise: longer than an edit, a roll-out or a
+/// volume that is mounted anew takes.
+pub const GRACE_MS_DEFAULT: u64 = 60_000;
+
+/// Longer than a day nobody waits for a manifest to come back; its events
+/// would hold the log all the while.
+pub const GRACE_MS_RANGE: RangeInclusive<u64> = 0..=24 * 60 * 60 * 1000;
+
+/// Annotations of one broker or trigger. Eagre reads fewer than ten.
+pub const ANNOTATIONS_MAX: usize = 32;
+
+/// Bytes of all annotations of one broker or trigger, names and values.
+pub const ANNOTATIONS_BYTES_MAX: usize = 4 << 10;
+
 /// Snapshots left in the directory: the one in force, and the one before it for
 /// a reader that is opening it right now.
 pub const SNAPSHOTS_KEPT: u64 = 2;

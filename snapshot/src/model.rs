@@ -7,21 +7,30 @@
 //! `Default` is what a snapshot means that does not say (see `codec/record.rs`).
 //! A broker or trigger that is all default is not valid.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use eagre_filter::Filter;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::limits::GRACE_MS_DEFAULT;
 use crate::settings::BrokerSettings;
 
 /// One generation of the whole configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Every broker of class `Eagre`.
     pub brokers: Vec<Broker>,
     /// Every trigger of those brokers.
     pub triggers: Vec<Trigger>,
+    /// How long what is missing from this generation is kept before its events
+    /// are given up, in milliseconds, within [`GRACE_MS_RANGE`](crate::GRACE_MS_RANGE).
+    pub grace_ms: u64,
 }
+
+/// What is annotated on a broker or trigger, under names that are Eagre's own.
+/// At most [`ANNOTATIONS_MAX`](crate::ANNOTATIONS_MAX) of at most
+/// [`ANNOTATIONS_BYTES_MAX`](crate::ANNOTATIONS_BYTES_MAX).
+pub type Annotations = BTreeMap<String, String>;
 
 /// The identity of a broker or trigger across generations and restarts:
 /// XXH3-64 of its UID, or of `kind/namespace/name` where it has none.
@@ -39,6 +48,8 @@ pub struct Broker {
     pub name: String,
     /// What its ConfigMap sets.
     pub settings: BrokerSettings,
+    /// Eagre's own among its annotations.
+    pub annotations: Annotations,
 }
 
 /// A trigger: which events of a broker go to which subscriber.
@@ -60,6 +71,8 @@ pub struct Trigger {
     pub delivery: Delivery,
     /// Where an event goes that could not be delivered (contract 3.8).
     pub dead_letter: Option<Endpoint>,
+    /// Eagre's own among its annotations.
+    pub annotations: Annotations,
 }
 
 /// An HTTP endpoint, split once so that the data plane need not parse it.
@@ -116,6 +129,13 @@ pub enum Format {
     Json,
 }
 
+/// No brokers.
+impl Default for Snapshot {
+    fn default() -> Self {
+        Snapshot { brokers: Vec::new(), triggers: Vec::new(), grace_ms: GRACE_MS_DEFAULT }
+    }
+}
+
 /// Of nobody, for every event, to nowhere.
 impl Default for Trigger {
     fn default() -> Self {
@@ -128,6 +148,7 @@ impl Default for Trigger {
             subscriber: Endpoint::default(),
             delivery: Delivery::default(),
             dead_letter: None,
+            annotations: Annotations::new(),
         }
     }
 }

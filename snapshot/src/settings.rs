@@ -40,8 +40,8 @@ impl BrokerSettings {
             Some(Fsync::Always | Fsync::Never) | None => None,
         };
         let bounds = [
-            ("fsync.ms", interval_ms, FSYNC_INTERVAL_MS_RANGE),
-            ("backlog_bytes_max", self.backlog_bytes_max, BACKLOG_BYTES_RANGE),
+            ("settings.fsync.ms", interval_ms, FSYNC_INTERVAL_MS_RANGE),
+            ("settings.backlog_bytes_max", self.backlog_bytes_max, BACKLOG_BYTES_RANGE),
         ];
         for (field, value, allowed) in bounds {
             if let Some(value) = value.filter(|value| !allowed.contains(value)) {

@@ -9,8 +9,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use eagre_filter::Filter;
 use eagre_snapshot::{
-    DecodeError, DirProblem, Endpoint, EndpointError, FILTER_DEPTH_MAX, Flaw, Fsync, Generation, Id,
-    PublishError, Publisher, Reason, Snapshot, Subscriber, TRIGGERS_MAX, decode, encode,
+    ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX, Annotations, DecodeError, DirProblem, Endpoint, EndpointError,
+    FILTER_DEPTH_MAX, Flaw, Fsync, Generation, Id, PublishError, Publisher, Reason, Snapshot, Subscriber,
+    TRIGGERS_MAX, decode, encode,
 };
 use support::{later::seal, small};
 
@@ -51,7 +52,7 @@ fn the_reason_names_offset_and_field() {
         decode(&file).unwrap_err().to_string()
     };
     assert_eq!(edited(0, b'X'), "offset 0, magic: not a snapshot");
-    assert!(edited(8, 2).starts_with("offset 8, format version: 2.0, and this build reads 3.x"));
+    assert!(edited(8, 2).starts_with("offset 8, format version: 2.1, and this build reads 3.x"));
     assert!(edited(12, 39).starts_with("offset 12, header bytes: 39"));
     assert!(edited(14, 1).starts_with("offset 12, header bytes: 65576"));
     assert!(edited(12, 41).starts_with("offset 24, body bytes: "));
@@ -149,13 +150,27 @@ fn snapshots_that_contradict_themselves_are_invalid() {
     );
     assert!(matches!(
         flaw(|s| s.brokers[0].settings.fsync = Some(Fsync::Interval { ms: 60_001 })),
-        Flaw::Setting { field: "fsync.ms", .. }
+        Flaw::Setting { field: "settings.fsync.ms", .. }
     ));
     for bytes in [0, (8 << 20) - 1, (1 << 50) + 1, u64::MAX] {
         let mut snapshot = small();
         snapshot.brokers[0].settings.backlog_bytes_max = Some(bytes);
         let flaw = snapshot.validate().unwrap_err().flaw;
-        assert!(matches!(flaw, Flaw::Setting { field: "backlog_bytes_max", .. }), "{bytes}");
+        assert!(matches!(flaw, Flaw::Setting { field: "settings.backlog_bytes_max", .. }), "{bytes}");
+    }
+    assert!(matches!(flaw(|s| s.grace_ms = 24 * 3_600_000 + 1), Flaw::Setting { field: "grace_ms", .. }));
+    for broken in [
+        (0..=ANNOTATIONS_MAX).map(|n| (n.to_string(), String::new())).collect(),
+        Annotations::from([("a".into(), "x".repeat(ANNOTATIONS_BYTES_MAX))]),
+        Annotations::from([("a b".into(), String::new())]),
+        Annotations::from([(String::new(), String::new())]),
+    ] {
+        let (mut of_broker, mut of_trigger) = (small(), small());
+        of_broker.brokers[0].annotations = broken.clone();
+        of_trigger.triggers[0].annotations = broken;
+        for snapshot in [of_broker, of_trigger] {
+            assert!(matches!(snapshot.validate().unwrap_err().flaw, Flaw::Annotations(_)));
+        }
     }
     assert_eq!(endpoint(|e| e.port = 0), "port");
     assert_eq!(endpoint(|e| e.host = String::new()), "host");

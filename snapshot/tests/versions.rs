@@ -5,19 +5,40 @@
 
 mod support;
 
-use eagre_snapshot::{DecodeError, FORMAT_MAJOR, FORMAT_MINOR, Generation, Snapshot, decode, encode};
+use eagre_snapshot::{
+    DecodeError, FORMAT_MAJOR, FORMAT_MINOR, GRACE_MS_DEFAULT, Generation, Snapshot, decode, encode,
+};
 use support::everything;
-use support::later::seal;
+use support::later::{next_minor, seal};
 
 const GOLDEN_1: &[u8] = include_bytes!("golden/v1.snapshot");
 const GOLDEN_2: &[u8] = include_bytes!("golden/v2.snapshot");
 const GOLDEN_3_0: &[u8] = include_bytes!("golden/v3.0.snapshot");
+const GOLDEN_3_1: &[u8] = include_bytes!("golden/v3.1.snapshot");
+/// What `next_minor` made of `GOLDEN_3_1`.
+const GOLDEN_3_2: &[u8] = include_bytes!("golden/v3.2-imagined.snapshot");
 
 #[test]
 fn this_version_stays_as_it_is() {
-    assert_eq!(decode(GOLDEN_3_0), Ok((Generation(7), everything())));
+    assert_eq!(decode(GOLDEN_3_1), Ok((Generation(7), everything())));
     let encoded = encode(Generation(7), &everything()).unwrap();
-    assert_eq!(encoded, GOLDEN_3_0, "another encoding needs another format version");
+    assert_eq!(encoded, GOLDEN_3_1, "another encoding needs another format version");
+}
+
+#[test]
+fn a_file_of_the_minor_version_before_means_what_it_meant_then() {
+    let mut then = everything();
+    then.grace_ms = GRACE_MS_DEFAULT;
+    then.brokers.iter_mut().for_each(|broker| broker.annotations.clear());
+    then.triggers.iter_mut().for_each(|trigger| trigger.annotations.clear());
+    assert_eq!(decode(GOLDEN_3_0), Ok((Generation(7), then)));
+}
+
+#[test]
+fn of_a_file_of_the_next_minor_version_all_that_is_known_is_read() {
+    assert_eq!(GOLDEN_3_2[8..12], [3, 0, 2, 0]);
+    assert_eq!(decode(GOLDEN_3_2), Ok((Generation(7), everything())));
+    assert_eq!(next_minor(GOLDEN_3_1), GOLDEN_3_2, "golden files are made once");
 }
 
 #[test]

@@ -70,20 +70,25 @@ fn start(args: &UpArgs) -> Result<Supervisor, Stop> {
     } else {
         None
     };
-    let control = Plane::new(crate::CONTROLPLANE, controlplane(args, &place, listen, display.as_deref()));
+    let control = Plane::new(crate::CONTROLPLANE, controlplane(args, &place, listen, display.as_deref())?);
     let data = Plane::new(crate::DATAPLANE, dataplane(args, &place, listen, admin)?);
     Supervisor::new(place, control, data, display.is_some())
 }
 
-fn controlplane(args: &UpArgs, place: &Place, listen: SocketAddr, display: Option<&str>) -> Vec<OsString> {
+fn controlplane(
+    args: &UpArgs,
+    place: &Place,
+    listen: SocketAddr,
+    display: Option<&str>,
+) -> Result<Vec<OsString>, Stop> {
     let mut line: Vec<OsString> = vec!["--snapshot".into(), place.snapshot().into()];
     line.extend(["--ingress-url".into(), ports::url(listen).into()]);
     line.extend(args.filename.iter().flat_map(|path| ["-f".into(), path.into()]));
     line.extend(display.iter().flat_map(|url| ["--builtin-display".into(), url.into()]));
-    line
+    line.extend(args.grace.iter().flat_map(|grace| ["--grace".into(), grace.into()]));
+    judged::<eagre_controlplane::Args>(crate::CONTROLPLANE, line)
 }
 
-/// The data plane's own parser judges the values, before anything starts.
 fn dataplane(
     args: &UpArgs,
     place: &Place,
@@ -101,8 +106,13 @@ fn dataplane(
     ];
     line.extend(optional.into_iter().filter_map(|(name, value)| Some([name.into(), value?])).flatten());
 
-    let whole = std::iter::once(crate::DATAPLANE.into()).chain(line.iter().cloned());
-    match eagre_dataplane::Args::try_parse_from(whole) {
+    judged::<eagre_dataplane::Args>(crate::DATAPLANE, line)
+}
+
+/// `line`, if the plane's own parser takes it: before anything starts.
+fn judged<A: Parser>(plane: &'static str, line: Vec<OsString>) -> Result<Vec<OsString>, Stop> {
+    let whole = std::iter::once(plane.into()).chain(line.iter().cloned());
+    match A::try_parse_from(whole) {
         Ok(_) => Ok(line),
         Err(error) => {
             // Nothing is left to do where even standard error is closed.

@@ -38,7 +38,7 @@ use crate::model::Snapshot;
 /// The major version this build writes, and the only one it reads.
 pub const FORMAT_MAJOR: u16 = 3;
 /// The minor version this build writes; it reads every one.
-pub const FORMAT_MINOR: u16 = 0;
+pub const FORMAT_MINOR: u16 = 1;
 
 const MAGIC: [u8; 8] = *b"EAGRSNAP";
 const HEADER_BYTES: usize = 40;

@@ -38,9 +38,9 @@ macro_rules! record {
 
 pub(super) use record;
 
-record!(Snapshot, { 1 => brokers, 2 => triggers });
+record!(Snapshot, { 1 => brokers, 2 => triggers, 3 => grace_ms });
 
-record!(Broker, at most BROKERS_MAX, { 1 => id, 2 => namespace, 3 => name, 4 => settings });
+record!(Broker, at most BROKERS_MAX, { 1 => id, 2 => namespace, 3 => name, 4 => settings, 5 => annotations });
 
 record!(BrokerSettings, { 1 => fsync, 2 => backlog_bytes_max });
 
@@ -53,6 +53,7 @@ record!(Trigger, at most TRIGGERS_MAX, {
     6 => subscriber,
     7 => delivery,
     8 => dead_letter,
+    9 => annotations,
 });
 
 record!(Endpoint, { 1 => uri, 2 => host, 3 => port, 4 => authority, 5 => target });
@@ -145,11 +146,12 @@ mod tests {
             ("Pair", &[(1, "key"), (2, "value")]),
         ];
         for (name, fields) in records {
-            let start = format!("\nmessage {name} {{\n");
+            let start = format!("\nmessage {name} {{");
             let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("message {name} is not there"));
             let (block, _) = rest.split_once("\n}").expect("a closing brace");
             let listed: Vec<_> = block
                 .lines()
+                .skip(1)
                 .filter_map(|line| line.split("//").next()?.trim().strip_suffix(';'))
                 .map(|field| {
                     let (declared, number) = field.split_once(" = ").expect("`type name = number;`");
