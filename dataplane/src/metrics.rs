@@ -15,11 +15,13 @@ mod process;
 mod render;
 mod shard;
 mod text;
+mod trigger;
 
 pub use instrument::Dispatch;
-pub use render::{TriggerRow, render};
+pub use render::render;
 pub use shard::{BacklogRow, IgnoredReply, Refused, ShardMetrics};
 pub use text::CONTENT_TYPE;
+pub use trigger::{Counts, TriggerRow};
 
 #[cfg(test)]
 mod tests;

@@ -51,7 +51,8 @@ pub use publish::{PublishError, Publisher};
 pub use settings::{BrokerSettings, Fsync};
 pub use slots::SlotMap;
 pub use stats::{
-    Counter, Counters, Refusal, ShardStats, ShardStatus, Stats, StatsReader, StatsWriter, TriggerStats,
+    Counter, Counters, Kind, Refusal, ShardStats, ShardStatus, Shown, Stats, StatsReader, StatsWriter,
+    TriggerStats,
 };
 pub use subscribe::{Reason, Refused, Subscriber};
 pub use swap::{Local, Swap};
