@@ -45,7 +45,8 @@ pub fn compile(index: &Index, resolver: &Resolver) -> Compiled {
         }
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
         let settings = configs.settings(broker);
-        snapshot.brokers.push(snapshot::Broker { id, namespace, name, settings });
+        let annotations = metadata.annotations.clone();
+        snapshot.brokers.push(snapshot::Broker { id, namespace, name, settings, annotations });
     }
     diagnostics.extend(configs.into_remarks());
     let mut foreign_triggers: HashMap<Id, usize> = HashMap::new();
@@ -97,6 +98,7 @@ fn compile_trigger(
         subscriber,
         delivery: delivery(settings),
         dead_letter: own_sink.or_else(|| broker_sink.cloned()),
+        annotations: trigger.metadata.annotations.clone(),
     })
 }
 

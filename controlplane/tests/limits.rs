@@ -7,6 +7,7 @@ use std::{
 };
 
 use eagre_controlplane::{Report, check, limits};
+use eagre_snapshot::{ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX};
 
 fn check_one(path: &Path) -> Report {
     check(&[path.to_owned()])
@@ -51,6 +52,27 @@ fn a_folder_without_manifests_is_a_warning() {
     let report = check_one(dir.path());
     assert!(report.is_ok());
     assert_eq!(report.diagnostics[0].message, "holds no *.yaml or *.yml file");
+}
+
+#[test]
+fn annotations_beyond_the_limits_of_a_snapshot_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.yaml");
+    let long = "x".repeat(ANNOTATIONS_BYTES_MAX);
+    let many: String =
+        (0..=ANNOTATIONS_MAX).map(|n| format!("    eagre.eventing.knative.dev/a{n}: x\n")).collect();
+    for (annotations, message) in [
+        (many, "more than 32 annotations that begin with `eagre.eventing.knative.dev/`"),
+        (format!("    eagre.eventing.knative.dev/a: {long}\n"), "more than 4096 bytes of annotations"),
+    ] {
+        let head =
+            "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata:\n  name: b\n  annotations:\n";
+        fs::write(&path, head.to_owned() + &annotations).unwrap();
+        let report = check_one(&path);
+        let error = report.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
+        let error = error.unwrap_or_else(|| panic!("{report}"));
+        assert!(error.message.contains(message) && error.line >= 6, "{report}");
+    }
 }
 
 #[test]

@@ -1,10 +1,17 @@
 //! Every bound of this crate, in one place.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A snapshot file, header included. 10,000 triggers take about 3 MB; a decoder
 /// must not be made to allocate by a length field.
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+
+/// Triggers of one snapshot.
+pub const TRIGGERS_MAX: usize = 100_000;
+
+/// Brokers of one snapshot: one for each trigger.
+pub const BROKERS_MAX: usize = TRIGGERS_MAX;
 
 /// A Kubernetes namespace or name: a DNS subdomain (RFC 1123) is at most this
 /// long.
@@ -24,6 +31,21 @@ pub const RETRY_MAX: u32 = 1 << 16;
 /// One delivery duration: a year, in milliseconds. Sums of a few stay far from
 /// overflow.
 pub const DURATION_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
+
+/// How long the data plane keeps what vanished from the configuration, unless
+/// the control plane says otherwise: longer than an edit, a roll-out or a
+/// volume that is mounted anew takes.
+pub const GRACE_MS_DEFAULT: u64 = 60_000;
+
+/// Longer than a day nobody waits for a manifest to come back; its events
+/// would hold the log all the while.
+pub const GRACE_MS_RANGE: RangeInclusive<u64> = 0..=24 * 60 * 60 * 1000;
+
+/// Annotations of one broker or trigger. Eagre reads fewer than ten.
+pub const ANNOTATIONS_MAX: usize = 32;
+
+/// Bytes of all annotations of one broker or trigger, names and values.
+pub const ANNOTATIONS_BYTES_MAX: usize = 4 << 10;
 
 /// Snapshots left in the directory: the one in force, and the one before it for
 /// a reader that is opening it right now.

@@ -17,7 +17,7 @@ use crate::{
     error::{Damage, DamageKind},
     lsn::Lsn,
     reader::Extent,
-    record,
+    record::{self, Kind},
     scan::{Scan, scan},
     segment::{BadHeader, HEADER_BYTES, Header, Seal},
     storage::Storage,

@@ -5,10 +5,11 @@ use std::{
     time::Instant,
 };
 
+use eagre_snapshot::Counter;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::metrics::{ShardMetrics, TriggerRow};
+use crate::metrics::{Counts, ShardMetrics, TriggerRow};
 
 /// What takes longer hangs, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -41,7 +42,8 @@ impl AdminState for Fake {
         vec![BrokerRow { namespace, name, path, triggers: 1, ..BrokerRow::default() }]
     }
     fn triggers(&self) -> Vec<TriggerRow> {
-        vec![TriggerRow { name: "display".into(), cursor: vec![4096], delivered: 7, ..TriggerRow::default() }]
+        let counts = Counts { stats: [(Counter::Delivered, 7)].into_iter().collect(), now_ms: 0 };
+        vec![TriggerRow { name: "display".into(), cursor: vec![4096], counts, ..TriggerRow::default() }]
     }
     fn info(&self) -> Value {
         json!({ "version": "0.1.0" })

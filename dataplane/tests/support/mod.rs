@@ -411,8 +411,9 @@ pub fn snapshot(triggers: Vec<Trigger>) -> Snapshot {
         namespace: "default".into(),
         name: "b".into(),
         settings: BrokerSettings::default(),
+        ..Broker::default()
     };
-    Snapshot { brokers: vec![broker], triggers }
+    Snapshot { brokers: vec![broker], triggers, ..Snapshot::default() }
 }
 
 fn broker_id() -> Id {
@@ -430,6 +431,7 @@ pub fn trigger(name: &str, subscriber: SocketAddr) -> Trigger {
         subscriber: endpoint(&format!("http://{subscriber}/{name}")),
         delivery: delivery(0, 0),
         dead_letter: None,
+        ..Trigger::default()
     }
 }
 

@@ -126,8 +126,8 @@ fn add(
     let in_log = Place::of(cursors.get(trigger.0));
     let moved_to = |broker| backlogs.get(&broker).map_or(Lsn::ZERO, |backlog| backlog.moved_to);
     let of_log = events.iter().filter(|event| event.lsn >= moved_to(event.broker) && in_log.owes(event.lsn));
-    let of_backlogs = backlogs.values().flat_map(|backlog| {
-        let known = cursors.get(contents::backlog_consumer(trigger));
+    let of_backlogs = backlogs.iter().flat_map(|(broker, backlog)| {
+        let known = cursors.get(contents::backlog_consumer(trigger, *broker));
         let place = Place::of(known.or_else(|| backlog.cursors.get(trigger.0)));
         backlog.events.iter().filter(move |event| place.owes(event.lsn))
     });
@@ -143,8 +143,9 @@ struct Place {
 
 impl Place {
     /// Nothing is owed to one without a cursor: it begins at the end.
-    fn of(cursor: Option<&Cursor>) -> Self {
-        let pending = cursor.map(|cursor| cursor.pending.iter().map(|pending| pending.lsn).collect());
+    fn of(cursor: Option<Cursor>) -> Self {
+        let pending =
+            cursor.as_ref().map(|cursor| cursor.pending.iter().map(|pending| pending.lsn).collect());
         Self { read: cursor.map_or(Lsn::MAX, |cursor| cursor.read), pending: pending.unwrap_or_default() }
     }
 
