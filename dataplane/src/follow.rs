@@ -15,6 +15,7 @@ use std::{
 };
 
 use eagre_snapshot::{DirError, Generation, SlotMap, Snapshot, StatsWriter, Subscriber, Swap};
+use eagre_wal::Options;
 
 use crate::{
     mail::{Mail, Post},
@@ -29,6 +30,17 @@ pub(crate) fn no_table() -> Tables {
     Arc::new(Swap::new(Generation::NONE, Arc::new(Table::default())))
 }
 
+/// How many triggers have room for their cursors in a log with segments of this
+/// size. A trigger has up to two, its own and its backlog's; and those that a
+/// new configuration replaces keep theirs for a while.
+pub(crate) fn triggers_max(segment_bytes: u64) -> usize {
+    let log = Options { segment_bytes, ..Options::default() };
+    (log.cursors_bytes_max() / (2 * 2 * CURSOR_BYTES)) as usize
+}
+
+/// Of the log's format (`docs/format.md`), without the events under way.
+const CURSOR_BYTES: u64 = 24;
+
 /// Starts following the snapshots in `directory` until `stop` is set.
 pub(crate) fn start(
     directory: &Path,
@@ -36,11 +48,13 @@ pub(crate) fn start(
     tables: Tables,
     post: Post,
     shards: usize,
+    triggers_max: usize,
     stop: Arc<AtomicBool>,
 ) -> Result<thread::JoinHandle<()>, DirError> {
     let subscriber = Subscriber::open(directory)?;
-    let mut follower =
-        Follower { subscriber, stats, slots: SlotMap::new(), current: Arc::default(), tables, post, shards };
+    let slots = SlotMap::new();
+    let current = Arc::default();
+    let mut follower = Follower { subscriber, stats, slots, current, tables, post, shards, triggers_max };
     let run = move || {
         while !stop.load(Relaxed) {
             follower.turn();
@@ -60,6 +74,7 @@ struct Follower {
     tables: Tables,
     post: Post,
     shards: usize,
+    triggers_max: usize,
 }
 
 impl Follower {
@@ -76,6 +91,13 @@ impl Follower {
 
     fn take(&mut self, generation: Generation, snapshot: Snapshot) {
         let (brokers, triggers) = (snapshot.brokers.len(), snapshot.triggers.len());
+        if triggers > self.triggers_max {
+            let max = self.triggers_max;
+            let reason = format!(
+                "{triggers} triggers, and the cursors of {max} have room in a segment of the log; raise wal.segment_bytes"
+            );
+            return self.refuse(generation, &reason);
+        }
         let kept: std::collections::HashSet<_> = snapshot.triggers.iter().map(|t| t.id).collect();
         self.slots.retain(|id| kept.contains(&id));
         match Table::compile(generation.0, snapshot, &self.current, &mut self.slots) {
@@ -104,3 +126,16 @@ impl Follower {
 const WAIT: Duration = Duration::from_millis(200);
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 const MAILBOX_PAUSE: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use eagre_snapshot::TRIGGERS_MAX;
+
+    use super::*;
+
+    #[test]
+    fn a_log_of_default_segments_has_room_for_every_trigger_that_a_control_plane_lets_pass() {
+        assert!(triggers_max(Options::default().segment_bytes) >= TRIGGERS_MAX);
+        assert_eq!(triggers_max(4 << 20), 10_922);
+    }
+}

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eagre_snapshot::StatsWriter;
+use eagre_snapshot::{STATS_SLOTS, StatsWriter};
 
 use crate::{
     admin,
@@ -207,6 +207,7 @@ impl Plane {
             Arc::clone(&plane.tables),
             plane.post.clone(),
             shards,
+            follow::triggers_max(plane.config.wal.segment_bytes),
             Arc::clone(&plane.draining),
         )
         .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?;
@@ -314,8 +315,6 @@ impl Plane {
     }
 }
 
-/// Trigger slots by which the stats page grows.
-const STATS_SLOTS: usize = 256;
 const STOP_POLL: Duration = Duration::from_millis(20);
 /// For the last flush after the deadline.
 const DRAIN_GRACE: Duration = Duration::from_secs(2);
