@@ -20,6 +20,7 @@ mod model;
 mod settings;
 
 mod endpoint;
+mod excess;
 mod validate;
 
 // encoded:
@@ -44,6 +45,7 @@ mod stats;
 pub use codec::{BodyError, BodyFlaw, DecodeError, EncodeError, FORMAT_MAJOR, FORMAT_MINOR, decode, encode};
 pub use dir::{DirError, DirProblem};
 pub use endpoint::EndpointError;
+pub use excess::{Excess, Member};
 pub use generation::Generation;
 pub use limits::*;
 pub use model::{Annotations, Backoff, Broker, Delivery, Endpoint, Format, Id, Snapshot, Trigger};

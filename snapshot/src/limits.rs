@@ -7,8 +7,26 @@ use std::time::Duration;
 /// must not be made to allocate by a length field.
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 
-/// Triggers of one snapshot.
+/// Triggers of one snapshot: *the* limit on their number. A control plane refuses
+/// the manifest that exceeds it; what triggers take elsewhere is made for it:
+///
+/// - 671 bytes each of [`SNAPSHOT_BYTES_MAX`], where 300 are common;
+/// - two slots of the stats each, as those that were just replaced keep theirs
+///   for the grace: 200,000 of 262,144;
+/// - likewise four cursors of 24 bytes each of a shard's log (its own and its
+///   backlog's, of the new and of the replaced): 9.6 of the 16 MiB that a log
+///   of default segments has for cursors. A data plane with smaller segments
+///   has a smaller limit of its own (`dataplane/src/follow.rs`).
 pub const TRIGGERS_MAX: usize = 100_000;
+
+/// Bytes of a snapshot that every trigger may count on.
+const TRIGGER_BYTES: usize = 600;
+
+const _: () = {
+    assert!(TRIGGERS_MAX * TRIGGER_BYTES <= SNAPSHOT_BYTES_MAX);
+    assert!(2 * TRIGGERS_MAX <= CHUNKS_MAX * STATS_SLOTS);
+    assert!(SHARDS_MAX * STATS_SLOTS <= CHUNK_CELLS_MAX);
+};
 
 /// Brokers of one snapshot: one for each trigger.
 pub const BROKERS_MAX: usize = TRIGGERS_MAX;
@@ -57,7 +75,10 @@ pub const SHARDS_MAX: usize = 1024;
 /// Cells (shards times trigger slots) of one chunk of the stats: 128 MiB.
 pub const CHUNK_CELLS_MAX: usize = 1 << 20;
 
-/// Chunks of the stats. 1,024 slots each would make a million triggers.
+/// Trigger slots by which the data plane lets the stats grow: 32 KiB a shard.
+pub const STATS_SLOTS: usize = 256;
+
+/// Chunks of the stats: 262,144 triggers.
 pub const CHUNKS_MAX: usize = 1024;
 
 /// The text of a refusal as the stats page keeps it, in bytes.

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use thiserror::Error;
 
 use crate::codec::depth_is_bounded;
+use crate::excess::{Excess, Member};
 use crate::limits::{
     ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX, DURATION_MS_MAX, FILTER_DEPTH_MAX, GRACE_MS_RANGE,
     NAME_BYTES_MAX, RETRY_MAX, URI_BYTES_MAX,
@@ -43,6 +44,9 @@ pub enum Flaw {
     /// Two resources of one kind with one name.
     #[error("listed twice, under different ids")]
     SameName,
+    /// One broker or trigger too many.
+    #[error(transparent)]
+    Excess(#[from] Excess),
     /// A trigger of nobody.
     #[error("no broker has the id {0}")]
     NoBroker(Id),
@@ -100,6 +104,13 @@ impl Snapshot {
     /// Checks every id, name, endpoint, bound and filter; the first flaw is the
     /// error.
     pub fn validate(&self) -> Result<(), Invalid> {
+        if let Some(excess) = self.excess_of_count() {
+            let resource = match excess.first {
+                Member::Broker(index) => Resource::of_broker(&self.brokers[index]),
+                Member::Trigger(index) => Resource::of_trigger(&self.triggers[index]),
+            };
+            return Err(Invalid { resource: resource.describe(), flaw: excess.into() });
+        }
         let brokers = self.brokers.iter().map(Resource::of_broker);
         let triggers = self.triggers.iter().map(Resource::of_trigger);
         let mut by_id = HashMap::with_capacity(self.brokers.len() + self.triggers.len());

@@ -26,7 +26,7 @@ impl Shard {
     /// others, so that they do not hold old segments. Then lets go of what is
     /// done.
     pub(super) fn store_progress(&self, of_all: bool) {
-        let of_all = of_all || self.store.wants_all_progress(self.dispatcher.low_mark());
+        let of_all = of_all || self.store.wants_all_progress(|| self.dispatcher.low_mark());
         self.dispatcher.record(of_all, |lane| self.show(&lane));
         if self.store.store_progress() {
             self.store.release_backlogs();

@@ -59,7 +59,7 @@ pub(crate) use self::{
     dead_letters::{Kept, Reason},
     event::{Location, StoredEvent},
     intake::Scratch,
-    layout::{Settings, shard_directory},
+    layout::{Settings, shard_directory, triggers_max},
     position::{BacklogPosition, Offset},
     progress::{Pending, Progress, Resumption},
 };

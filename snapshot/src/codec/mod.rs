@@ -29,9 +29,10 @@ use crc_fast::{CrcAlgorithm, Digest};
 use thiserror::Error;
 
 pub(crate) use self::filter::depth_is_bounded;
-use self::record::Record;
+use self::record::{FieldValue, Record};
 use self::wire::Span;
 use crate::Generation;
+use crate::excess::{Excess, Member};
 use crate::limits::SNAPSHOT_BYTES_MAX;
 use crate::model::Snapshot;
 
@@ -48,11 +49,9 @@ const CHECKSUM_AT: usize = 32;
 /// Why a snapshot was not written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EncodeError {
-    /// More than [`SNAPSHOT_BYTES_MAX`].
-    #[error(
-        "a snapshot of {0} bytes is over the limit of {SNAPSHOT_BYTES_MAX}; use fewer or shorter triggers"
-    )]
-    TooLarge(usize),
+    /// More than [`SNAPSHOT_BYTES_MAX`](crate::SNAPSHOT_BYTES_MAX).
+    #[error("{0}")]
+    Excess(Excess),
     /// A filter nested too deep, or with too many nodes.
     #[error("the filter of trigger {namespace}/{name} is too large to be written; split it")]
     Filter {
@@ -185,8 +184,10 @@ pub fn encode(generation: Generation, snapshot: &Snapshot) -> Result<Vec<u8>, En
     }
     let mut file = vec![0; HEADER_BYTES];
     snapshot.put_fields(&mut file);
-    if file.len() > SNAPSHOT_BYTES_MAX {
-        return Err(EncodeError::TooLarge(file.len()));
+    if file.len() > SNAPSHOT_BYTES_MAX
+        && let Some(excess) = snapshot.excess_of_bytes()
+    {
+        return Err(EncodeError::Excess(excess));
     }
     let body_bytes = (file.len() - HEADER_BYTES) as u64;
     file[..8].copy_from_slice(&MAGIC);
@@ -198,6 +199,23 @@ pub fn encode(generation: Generation, snapshot: &Snapshot) -> Result<Vec<u8>, En
     let checksum = checksum(&file);
     file[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
     Ok(file)
+}
+
+/// The first broker or trigger that makes the file longer than `bytes_max`.
+pub(crate) fn first_beyond(snapshot: &Snapshot, bytes_max: usize) -> Option<Member> {
+    let mut file = vec![0; HEADER_BYTES];
+    Snapshot { brokers: Vec::new(), triggers: Vec::new(), ..*snapshot }.put_fields(&mut file);
+    let mut left = bytes_max.checked_sub(file.len());
+    let mut is_beyond = |member: &dyn FieldValue| {
+        file.clear();
+        // Every field number below 16 takes the same byte.
+        member.put(1, &mut file);
+        left = left.and_then(|left| left.checked_sub(file.len()));
+        left.is_none()
+    };
+    let broker = snapshot.brokers.iter().position(|broker| is_beyond(broker));
+    let mut trigger = || snapshot.triggers.iter().position(|trigger| is_beyond(trigger));
+    broker.map(Member::Broker).or_else(|| trigger().map(Member::Trigger))
 }
 
 /// What `file` holds, if it holds exactly that.
