@@ -36,9 +36,10 @@ mod store;
 mod config;
 mod metrics;
 mod tuning;
-mod limits;
 // The outside world.
 mod runtime;
+// Bounds that nobody sets.
+mod limits;
 
 pub use process::run;
 pub use runtime::{

@@ -125,7 +125,7 @@ pub mod admin {
     use super::{Duration, KIB};
 
     /// Connections at the same time, one thread each: a scraper, two probes, the
-    /// console and some people.
+    /// console and some people. One that comes beyond them takes the place of another.
     pub const CONNECTIONS_MAX: usize = 16;
     /// Bytes of a request's head.
     pub const HEAD_BYTES_MAX: usize = (8 * KIB) as usize;

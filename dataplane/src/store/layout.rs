@@ -54,7 +54,10 @@ impl Settings {
                 segment_bytes: wal.segment_bytes,
                 max_bytes: wal.max_bytes_per_shard(shards),
                 pending_bytes_max: config.limits.pending_batch_bytes as u64,
-                retain: wal.retain(shards),
+                retain: Retain {
+                    age: wal.retain_age,
+                    bytes: wal.retain_bytes.map(|bytes| bytes / shards as u64),
+                },
                 backend: match driver {
                     Driver::Uring => Backend::Ring,
                     Driver::Epoll => Backend::Thread,
