@@ -2,7 +2,6 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Mutex,
-    time::Instant,
 };
 
 use eagre_snapshot::Counter;

@@ -15,7 +15,7 @@ use super::{AdminState, BrokerRow};
 use crate::{
     config::follow::Tables,
     metrics::{Counts, LowMarks, ShardMetrics, TriggerRow},
-    runtime::time::unix_ms,
+    runtime::time::{monotonic_ms, unix_ms},
 };
 
 /// Everything that the admin pages read.
@@ -41,7 +41,7 @@ impl View {
 
 impl AdminState for View {
     fn heartbeat_ages(&self) -> Vec<Duration> {
-        let now = unix_ms();
+        let now = monotonic_ms();
         let age = |heartbeat_ms| Duration::from_millis(now.saturating_sub(heartbeat_ms));
         self.stats().shards.iter().map(|shard| age(shard.heartbeat_ms)).collect()
     }

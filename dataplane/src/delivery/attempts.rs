@@ -101,7 +101,7 @@ impl Delivery {
                 Attempt::Abandoned => return,
                 Attempt::Failed { failure, transient, retry_after } => (failure, transient, retry_after),
             };
-            self.lane.count(Counter::FailedAttempts, 1);
+            self.lane.add(Counter::FailedAttempts, 1);
             self.job.failed = self.job.failed.saturating_add(1);
             if transient && self.job.failed <= self.route.retry_max() {
                 return self.retry(retry_after);
@@ -122,13 +122,13 @@ impl Delivery {
         let cap = self.lane.room.settings.retry_after_max;
         let settings = &self.route.trigger.delivery;
         let wait = backoff::wait(settings, u32::from(self.job.failed), retry_after, cap);
-        self.lane.count(Counter::Retried, 1);
+        self.lane.add(Counter::Retried, 1);
         self.lane.wait(self.job, wait);
     }
 
     fn finish(self) {
         let counter = if self.job.failure.is_none() { Counter::Delivered } else { Counter::DeadLettered };
-        self.lane.count(counter, 1);
+        self.lane.add(counter, 1);
         self.lane.finish(self.job.offset);
     }
 
@@ -139,12 +139,12 @@ impl Delivery {
         let room = &self.lane.room;
         let pause = match room.store.keep_dead_letter(self.lane.id, &reason, &self.event).await {
             Kept::Stored => {
-                self.lane.count(Counter::Kept, 1);
+                self.lane.add(Counter::Kept, 1);
                 return self.lane.finish(self.job.offset);
             }
             Kept::Full if self.route.trigger.dead_letter.is_none() => {
                 // Without a sink the contract lets it go (3.8); it is counted.
-                self.lane.count(Counter::Dropped, 1);
+                self.lane.add(Counter::Dropped, 1);
                 return self.lane.finish(self.job.offset);
             }
             // The event stays where it is, and the sink is tried again.

@@ -73,7 +73,7 @@ pub(super) async fn take(
         Ok(stored) => {
             let lane = &delivery.lane;
             lane.room.store.stored(stored).await;
-            lane.count(Counter::Replies, 1);
+            lane.add(Counter::Replies, 1);
             Attempt::Taken
         }
         Err(refused) => refused.into_attempt(delivery, target),

@@ -23,6 +23,8 @@ pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 pub trait World {
     /// The monotonic clock.
     fn now(&self) -> Instant;
+    /// The monotonic clock in milliseconds, since any moment.
+    fn monotonic_ms(&self) -> u64;
     /// The calendar, which may step.
     fn calendar(&self) -> SystemTime;
     /// Resolves at `at`.

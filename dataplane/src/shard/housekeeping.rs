@@ -14,7 +14,7 @@ impl Shard {
             time::sleep(self.config.limits.cursor_flush_interval).await;
             self.store_progress(false);
             self.show_usage();
-            self.dispatcher.close_expired();
+            self.close_expired();
             if time::now() >= reap_at {
                 self.dispatcher.reap();
                 reap_at = time::now() + REAP_INTERVAL;
@@ -31,6 +31,12 @@ impl Shard {
         if self.store.store_progress() {
             self.store.release_backlogs();
         }
+    }
+
+    pub(super) fn close_expired(&self) {
+        self.dispatcher.close_expired(|trigger| {
+            self.low_marks.lock().unwrap_or_else(PoisonError::into_inner).remove(&trigger);
+        });
     }
 
     fn show(&self, lane: &LaneView) {

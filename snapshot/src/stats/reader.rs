@@ -61,7 +61,8 @@ pub struct Refusal {
 pub struct ShardStatus {
     /// The generation it works with.
     pub applied: Generation,
-    /// Its last sign of life, Unix milliseconds; 0 before the first.
+    /// Its last sign of life, milliseconds of the machine's monotonic clock; 0
+    /// before the first.
     pub heartbeat_ms: u64,
 }
 

@@ -120,7 +120,8 @@ impl ShardStats {
         self.line()[APPLIED].store(generation.0, Ordering::Relaxed);
     }
 
-    /// Reports that this shard is alive. Unix milliseconds.
+    /// Reports that this shard is alive, at a time of the machine's monotonic clock:
+    /// a calendar that is set makes no shard look dead.
     pub fn beat(&self, now_ms: u64) {
         self.line()[HEARTBEAT].store(now_ms, Ordering::Relaxed);
     }
@@ -143,14 +144,6 @@ impl ShardStats {
             cell[CELL_ID].store(id.0, Ordering::Release);
         }
         Ok(Counters { chunk, at, id })
-    }
-
-    /// Forgets the trigger in `slot`: it is listed no more.
-    pub fn release(&mut self, slot: u32) {
-        let (index, at) = self.place(slot);
-        if let Some(chunk) = self.chunks.get(index) {
-            clear(&chunk.words()[at..at + CELL_WORDS]);
-        }
     }
 
     /// The chunk of a slot, and the first word of its cell there.
@@ -187,6 +180,15 @@ impl Counters {
     #[inline]
     pub fn get(&self, counter: Counter) -> u64 {
         self.word(counter).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// Forgets the trigger: it is listed no more. Changes nothing once its slot is
+    /// another's.
+    pub fn release(&self) {
+        let cell = &self.chunk.words()[self.at..self.at + CELL_WORDS];
+        if cell[CELL_ID].load(Ordering::Relaxed) == self.id.0 {
+            clear(cell);
+        }
     }
 
     /// Load and store, not read-modify-write: there is one writer.

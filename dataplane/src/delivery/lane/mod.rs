@@ -26,7 +26,7 @@ mod window;
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    ops::ControlFlow,
+    ops::{ControlFlow, Range},
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -57,6 +57,10 @@ pub(crate) struct Lane {
     /// the trigger has changed its broker.
     moved: RefCell<BTreeMap<Id, Moved>>,
     window: RefCell<Window>,
+    /// Events that it is owed, as far as they are counted.
+    owed: Cell<i64>,
+    /// What a restart found, and nobody has counted yet.
+    uncounted: RefCell<Option<Uncounted>>,
     changed: Cell<bool>,
     /// Has events of the present fan-out.
     touched: Cell<bool>,
@@ -92,6 +96,8 @@ impl Lane {
             queue: RefCell::new(Queue::behind(from.read, room.limits.queue_max)),
             moved: RefCell::new(moved.collect()),
             window: RefCell::new(Window::resume(&from.pending, room.limits.pending_max)),
+            owed: Cell::new(from.pending.len() as i64),
+            uncounted: RefCell::new(Uncounted::of(room, from)),
             changed: Cell::new(false),
             touched: Cell::new(false),
         });
@@ -133,7 +139,7 @@ impl Lane {
     }
 
     /// Counts for the trigger.
-    pub(super) fn count(&self, counter: Counter, n: u64) {
+    pub(super) fn add(&self, counter: Counter, n: u64) {
         self.counters.borrow().add(counter, n);
     }
 
@@ -142,7 +148,8 @@ impl Lane {
     /// A durable event is for this trigger. True for the first one since
     /// [`end_fan_out`](Self::end_fan_out).
     pub(super) fn push(&self, offset: Offset) -> bool {
-        self.count(Counter::Matched, 1);
+        self.add(Counter::Matched, 1);
+        self.owes_more(1);
         self.touch();
         self.queue.borrow_mut().push(offset);
         !self.touched.replace(true)
@@ -271,7 +278,9 @@ impl Lane {
 
     /// The event needs nothing more from this trigger.
     pub(super) fn finish(&self, offset: Offset) {
-        self.window.borrow_mut().finish(offset);
+        if self.window.borrow_mut().finish(offset) {
+            self.owes_more(-1);
+        }
         self.touch();
     }
 
@@ -310,9 +319,10 @@ impl Lane {
             finished: std::mem::take(&mut changes.finished),
         };
         let recorded = record(&progress)?;
-        let mut window = self.window.borrow_mut();
-        window.recorded(&progress.changed);
-        finished.into_iter().for_each(|offset| window.finish_recorded(offset));
+        self.window.borrow_mut().recorded(&progress.changed);
+        if finished.is_some_and(|offset| self.window.borrow_mut().finish_recorded(offset)) {
+            self.owes_more(-1);
+        }
         Ok(recorded)
     }
 
@@ -340,9 +350,39 @@ impl Lane {
         self.control.workers()
     }
 
-    /// Events that are handed out or queued and not finished.
-    pub(super) fn outstanding(&self) -> usize {
-        self.queue.borrow().len() + self.window.borrow().len()
+    /// Events that it is owed: matched and not finished. After a restart it grows
+    /// until all are counted.
+    pub(super) fn owed(&self) -> u64 {
+        let in_memory = self.queue.borrow().len() + self.window.borrow().len();
+        (self.owed.get().max(0) as u64).max(in_memory as u64)
+    }
+
+    /// So many more, or fewer.
+    pub(super) fn owes_more(&self, events: i64) {
+        self.owed.set(self.owed.get() + events);
+    }
+
+    /// The part of the log that is to be counted for it.
+    pub(super) fn uncounted(&self) -> Option<Range<Offset>> {
+        self.uncounted.borrow().as_ref().map(|uncounted| uncounted.log.clone())
+    }
+
+    /// The same of backlogs.
+    pub(super) fn uncounted_backlogs(&self) -> Vec<(BacklogPosition, BacklogPosition)> {
+        self.uncounted.borrow().as_ref().map(|uncounted| uncounted.backlogs.clone()).unwrap_or_default()
+    }
+
+    /// An event of the log that is for it.
+    pub(super) fn count(&self, offset: Offset) {
+        if self.uncounted().is_some_and(|range| range.contains(&offset)) {
+            self.owes_more(1);
+        }
+    }
+
+    /// All of it was counted.
+    pub(super) fn counted(&self) {
+        self.uncounted.replace(None);
+        self.touch();
     }
 
     // === What is moved to a backlog ===
@@ -386,6 +426,22 @@ impl Lane {
         let window = self.window.borrow();
         let is_finished = |moved: &Moved| moved.is_empty() && window.oldest_in(moved.unread()).is_none();
         self.moved.borrow_mut().retain(|_, moved| !is_finished(moved));
+    }
+}
+
+/// What lies behind a lane that goes on after a restart.
+struct Uncounted {
+    log: Range<Offset>,
+    backlogs: Vec<(BacklogPosition, BacklogPosition)>,
+}
+
+impl Uncounted {
+    fn of(room: &Room, from: &Resumption) -> Option<Self> {
+        let store = &room.store;
+        let end = |at: &BacklogPosition| store.durable_in(at.broker()).filter(|end| at < end);
+        let backlogs: Vec<_> = from.backlogs.iter().filter_map(|at| Some((*at, end(at)?))).collect();
+        let log = from.read..room.fanned_out.get();
+        (!log.is_empty() || !backlogs.is_empty()).then_some(Self { log, backlogs })
     }
 }
 

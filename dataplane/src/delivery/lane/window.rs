@@ -94,15 +94,16 @@ impl Window {
         self.due.pop_front()
     }
 
-    /// The event needs nothing more.
-    pub(super) fn finish(&mut self, offset: Offset) {
+    /// The event needs nothing more; false if it was not unfinished.
+    pub(super) fn finish(&mut self, offset: Offset) -> bool {
         let state = self.unfinished.remove(&offset);
         self.left.extend(state.and_then(|state| state.recorded));
+        state.is_some()
     }
 
     /// The same of an event whose end is recorded.
-    pub(super) fn finish_recorded(&mut self, offset: Offset) {
-        self.unfinished.remove(&offset);
+    pub(super) fn finish_recorded(&mut self, offset: Offset) -> bool {
+        self.unfinished.remove(&offset).is_some()
     }
 
     /// Events were moved to a backlog.
