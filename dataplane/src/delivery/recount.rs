@@ -48,7 +48,7 @@ impl Dispatcher {
         for (mut at, end) in lane.uncounted_backlogs() {
             while at < end {
                 let scanned = self.room.store.scan_backlog(at, end, &mut Budget::turn(), |event, _| {
-                    lane.owes_more(i64::from(event.is_for(lane.id)));
+                    lane.count_moved(&event);
                     ControlFlow::Continue(())
                 });
                 at = scanned.next;

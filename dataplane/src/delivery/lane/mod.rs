@@ -25,7 +25,7 @@ mod window;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::{ControlFlow, Range},
     rc::Rc,
     sync::Arc,
@@ -40,7 +40,7 @@ use crate::{
     config::table::TriggerRoute,
     metrics::Dispatch,
     runtime::{task, time},
-    store::{BacklogPosition, Budget, Location, Offset, Pending, Progress, Resumption},
+    store::{BacklogPosition, Budget, Location, Offset, Pending, Progress, Resumption, StoredEvent},
 };
 
 /// A trigger's deliveries on this shard.
@@ -358,7 +358,7 @@ impl Lane {
     }
 
     /// So many more, or fewer.
-    pub(super) fn owes_more(&self, events: i64) {
+    fn owes_more(&self, events: i64) {
         self.owed.set(self.owed.get() + events);
     }
 
@@ -375,6 +375,15 @@ impl Lane {
     /// An event of the log that is for it.
     pub(super) fn count(&self, offset: Offset) {
         if self.uncounted().is_some_and(|range| range.contains(&offset)) {
+            self.owes_more(1);
+        }
+    }
+
+    /// An event of a backlog.
+    pub(super) fn count_moved(&self, event: &StoredEvent) {
+        let is_counted =
+            self.uncounted.borrow().as_ref().is_none_or(|known| known.handed_out.contains(&event.offset));
+        if !is_counted && event.is_for(self.id) {
             self.owes_more(1);
         }
     }
@@ -433,6 +442,9 @@ impl Lane {
 struct Uncounted {
     log: Range<Offset>,
     backlogs: Vec<(BacklogPosition, BacklogPosition)>,
+    /// Events that lie there and are counted: they were handed out before they
+    /// were moved.
+    handed_out: BTreeSet<Offset>,
 }
 
 impl Uncounted {
@@ -441,7 +453,8 @@ impl Uncounted {
         let end = |at: &BacklogPosition| store.durable_in(at.broker()).filter(|end| at < end);
         let backlogs: Vec<_> = from.backlogs.iter().filter_map(|at| Some((*at, end(at)?))).collect();
         let log = from.read..room.fanned_out.get();
-        (!log.is_empty() || !backlogs.is_empty()).then_some(Self { log, backlogs })
+        let handed_out = from.pending.iter().map(|pending| pending.location.offset).collect();
+        (!log.is_empty() || !backlogs.is_empty()).then_some(Self { log, backlogs, handed_out })
     }
 }
 
