@@ -20,6 +20,7 @@ pub(crate) enum Step {
     Submit,
     Poll,
     Flush,
+    SyncAll,
     Release,
     Read,
     Seek,
@@ -32,7 +33,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [(Self, u64); 19] = [
+    const ALL: [(Self, u64); 20] = [
         (Self::Append, 24),
         (Self::Group, 8),
         (Self::WithProgress, 6),
@@ -43,6 +44,7 @@ impl Step {
         (Self::Submit, 10),
         (Self::Poll, 24),
         (Self::Flush, 5),
+        (Self::SyncAll, 1),
         (Self::Release, 6),
         (Self::Read, 6),
         (Self::Seek, 2),

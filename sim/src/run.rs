@@ -125,6 +125,7 @@ impl Simulation {
             Step::Submit => self.checked(Log::submit),
             Step::Poll => self.checked(Log::poll),
             Step::Flush => self.flush(),
+            Step::SyncAll => self.sync_all(),
             Step::Release => {
                 let now = self.clock_ms;
                 self.log().release(now);
@@ -252,8 +253,11 @@ impl Simulation {
     /// What changed of a cursor, and of nobody who is not registered.
     fn progress(&mut self) {
         let consumer = self.consumer();
-        let to = self.cursor_of(consumer, Lsn::ZERO);
         let before = self.model.cursors.get(&consumer).cloned();
+        let to = match &before {
+            Some(before) if self.random.below(3) > 0 => self.small_change(before.clone()),
+            _ => self.cursor_of(consumer, Lsn::ZERO),
+        };
         let change = Change::of(before.as_ref().unwrap_or(&Cursor::default()), &to);
         let progressed = self.log().progress(consumer, &change.progress(consumer));
         if before.is_none() {
@@ -309,6 +313,7 @@ impl Simulation {
             Err(AppendError::Full(Full::Pending)) => Branch::FullPending,
             Err(AppendError::Full(Full::MaxBytes { .. })) => Branch::FullMaxBytes,
             Err(AppendError::Full(Full::NoSpace(_))) => Branch::FullNoSpace,
+            Err(AppendError::Full(Full::NoResources(_))) => Branch::FullNoResources,
             Err(error) => panic!("{error}"),
         };
         self.hit(branch);
@@ -356,6 +361,19 @@ impl Simulation {
         Cursor { read: position, pending }
     }
 
+    /// One record is finished, and another tried again.
+    fn small_change(&mut self, mut cursor: Cursor) -> Cursor {
+        let pending = cursor.pending.len() as u64;
+        if pending > 0 {
+            cursor.pending.remove(self.random.below(pending) as usize);
+        }
+        if pending > 1 {
+            let tried = self.random.below(pending - 1) as usize;
+            cursor.pending[tried].attempts += 1;
+        }
+        cursor
+    }
+
     fn register(&mut self, consumer: u64, cursor: &Cursor) {
         let registered = self.log().register(consumer, place(consumer), cursor);
         assert_eq!(registered, Ok(()));
@@ -397,6 +415,20 @@ impl Simulation {
         }
     }
 
+    /// Everything is on the disk then, whatever it asked for.
+    fn sync_all(&mut self) {
+        let end = self.log().end();
+        let mut synced_to = None;
+        self.checked(|log| log.sync_all().map(|to| synced_to = Some(to)));
+        assert!(synced_to.is_none_or(|to| to == end));
+        self.flush();
+        if !self.poisoned {
+            self.hit(Branch::SyncedAll);
+            let synced = self.log().durable_as(Fsync::Always);
+            assert!(synced >= end, "{synced} of {end} is synced");
+        }
+    }
+
     fn read(&mut self) {
         let at = Lsn(self.random.below(self.model.durable.0 + 200));
         let log = self.log.as_ref().expect("the log is open between steps");
@@ -421,8 +453,7 @@ impl Simulation {
 
     /// What cannot be read is the disk's fault.
     fn excuse(&self, damage: &str) {
-        let mut state = self.disk.state();
-        assert!(state.take_failed() || state.has_lost(), "{damage}");
+        assert!(self.disk.state().has_lost(), "{damage}");
     }
 
     fn seek(&mut self) {
@@ -504,7 +535,8 @@ impl Simulation {
                 Err(error) => error,
             };
             trace!(self, "= {error}");
-            assert!(matches!(error, OpenError::Io { .. }), "a log that has only crashed is refused: {error}");
+            let excused = matches!(error, OpenError::Io { .. } | OpenError::Shortage { .. });
+            assert!(excused, "a log that has only crashed is refused: {error}");
             assert!(self.disk.state().take_failed(), "{error}");
             if self.disk.state().is_dead() {
                 crashes += 1;
@@ -550,7 +582,6 @@ impl Simulation {
 
     /// Every record is there, with its bytes, and no other.
     fn read_all(&mut self) {
-        self.disk.state().faults.failed_view = 0;
         let log = self.log.as_ref().expect("the log is open");
         let mut at = Lsn::ZERO;
         let first = self.sequence_of(self.model.first);
@@ -561,7 +592,6 @@ impl Simulation {
             at = entry.next;
         }
         assert_eq!(log.read(at).ok(), Some(None), "a record that nobody appended");
-        self.disk.state().faults.failed_view = self.plan.faults.failed_view;
     }
 
     /// On a disk in peace, consumers that advance bring every log back to work.

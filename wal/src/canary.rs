@@ -58,6 +58,8 @@ pub(crate) enum Canary {
     ClampSilent,
     /// A cursor of which the log was told a part counts as told.
     CutCountsAsWhole,
+    /// What is to be synced whatever it asked for is not.
+    SyncAllForgotten,
     /// Progress brings a consumer back that was forgotten.
     ForgottenComesBack,
 }

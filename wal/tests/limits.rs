@@ -268,3 +268,113 @@ fn progress_of_more_consumers_than_fit_is_refused_and_changes_nothing() {
     log.append_with_progress(0, Fsync::Always, &all[1..], (EVENT, &[b"x"])).unwrap();
     assert_eq!(log.cursors().get(1).unwrap().read, Lsn(1));
 }
+
+#[test]
+fn without_descriptors_appends_wait_and_segments_go_later_in_their_order() {
+    let disk = Disk::new();
+    let options = Options { max_bytes: 128 * 1024, ..small() };
+    let (mut log, _) = disk.open(&options).unwrap();
+    log.set_cursor(1, Cursor::default());
+    log.append_cursors(0, Fsync::Always).unwrap();
+    disk.state().is_out_of_descriptors = true;
+    let full = fill(&mut log);
+    assert!(matches!(full, Full::NoResources(_)), "{full}");
+    disk.state().is_out_of_descriptors = false;
+    disk.state().now += Duration::from_secs(1);
+    log.poll().unwrap();
+    assert!(matches!(fill(&mut log), Full::MaxBytes { .. }));
+    let before = log.usage().segments;
+    log.set_cursor(1, Cursor { read: log.durable(), pending: vec![] });
+    log.append_cursors(0, Fsync::Always).unwrap();
+    flush(&mut log).unwrap();
+    disk.state().is_out_of_descriptors = true;
+    log.release(0);
+    for _ in 0..5 {
+        log.poll().unwrap();
+        assert_eq!(log.usage().segments, before, "none goes before the one that cannot");
+        let damage = disk.state().files.keys().copied().collect::<Vec<_>>();
+        assert!(damage.windows(2).all(|pair| pair[1] == pair[0] + options.segment_bytes));
+    }
+    disk.state().is_out_of_descriptors = false;
+    disk.state().now += Duration::from_secs(1);
+    // Who appends asks again, too.
+    let _ = log.append(EVENT, 0, Fsync::Always, &[&[7; 8000]]);
+    while log.usage().segments > 2 {
+        log.poll().unwrap();
+    }
+    append(&mut log, &[7; 8000]);
+    flush(&mut log).unwrap();
+}
+
+#[test]
+fn records_from_before_the_segments_became_smaller_fit_a_log_made_for_them() {
+    let disk = Disk::new();
+    let large = Options { segment_bytes: 64 * 1024, ..small() };
+    let (mut log, _) = disk.open(&large).unwrap();
+    let record = vec![7; large.record_bytes_max() as usize];
+    append(&mut log, &record);
+    flush(&mut log).unwrap();
+    drop(log);
+    let (log, _) = disk.open(&small()).unwrap();
+    assert_eq!(log.segment_bytes_max(), 64 * 1024);
+    let with_more = record.len() as u64 + 24;
+    let segment_bytes = Options::segment_bytes_for(with_more);
+    let options = Options { segment_bytes, max_bytes: 4 * segment_bytes, ..small() };
+    assert!(options.record_bytes_max() >= with_more);
+    // Also where that log was made for smaller ones, and has a segment ready.
+    let other = Disk::new();
+    let (mut copies, _) = other.open(&small()).unwrap();
+    append(&mut copies, b"small");
+    flush(&mut copies).unwrap();
+    copies.poll().unwrap();
+    assert_eq!(copies.usage().spares, 1);
+    drop(copies);
+    let (mut copies, _) = other.open(&options).unwrap();
+    append(&mut copies, &[record, vec![8; 24]].concat());
+    flush(&mut copies).unwrap();
+    assert_eq!(read_all(&copies).len(), 2);
+}
+
+#[test]
+fn the_smallest_segment_for_a_record_is_just_large_enough() {
+    for record_bytes in (0..200_000).step_by(997).chain([11_000, 12_231, 12_232, 12_233]) {
+        let segment_bytes = Options::segment_bytes_for(record_bytes);
+        let options = |segment_bytes| Options { segment_bytes, ..Options::default() };
+        assert!(options(segment_bytes).record_bytes_max() >= record_bytes);
+        let smaller = segment_bytes - 4096;
+        assert!(smaller < 16 * 1024 || options(smaller).record_bytes_max() < record_bytes, "{record_bytes}");
+    }
+}
+
+#[test]
+fn segments_too_small_for_the_cursors_are_refused_with_the_size_that_is_not() {
+    let disk = Disk::new();
+    let large = Options { segment_bytes: 1024 * 1024, max_bytes: 4 << 20, ..small() };
+    let (mut log, _) = disk.open(&large).unwrap();
+    for consumer in 0..1000 {
+        log.set_cursor(consumer, Cursor::default());
+    }
+    log.append_cursors(0, Fsync::Always).unwrap();
+    flush(&mut log).unwrap();
+    drop(log);
+    let Err(OpenError::Options(OptionsError::CursorsDoNotFit { consumers: 1000, min })) = disk.open(&small())
+    else {
+        panic!("it is opened");
+    };
+    let options = Options { segment_bytes: min, max_bytes: 4 << 20, ..small() };
+    let (mut log, _) = disk.open(&options).unwrap();
+    // And not only opened.
+    for _ in 0..30 {
+        for _ in 0..20 {
+            append(&mut log, &[7; 4000]);
+        }
+        flush(&mut log).unwrap();
+        for consumer in 0..1000 {
+            log.set_cursor(consumer, Cursor { read: log.durable(), pending: vec![] });
+        }
+        log.append_cursors(0, Fsync::Always).unwrap();
+        flush(&mut log).unwrap();
+        log.release(0);
+    }
+    assert!(log.usage().first.0 > 2 * large.segment_bytes);
+}

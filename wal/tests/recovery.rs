@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use eagre_sim::{Disk, Random};
 use eagre_wal::{
-    Cursor, DamageKind, Entry, FRAME_HEADER_BYTES, Fsync, Kind, Lsn, OpenError, Options, Pending, Place,
-    Progress,
+    Backend, Cursor, DamageKind, Entry, FRAME_HEADER_BYTES, Fsync, Kind, Lsn, OpenError, Options, Pending,
+    Place, Progress, RemoveError, is_log, remove_log,
 };
 use support::{Consumers as _, EVENT, append, body, flush, read_all, small};
 
@@ -463,4 +463,83 @@ fn a_record_of_the_logs_own_that_a_later_release_wrote_is_refused_by_name() {
     let mut image = image.clone();
     forge(&mut image, at, |frame| frame[48] = Kind::OWNER_MIN.0);
     assert!(Disk::with(&image).open(&small()).is_ok());
+}
+
+/// A directory with a log of some segments.
+fn directory() -> (tempfile::TempDir, std::path::PathBuf) {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("log");
+    let mut log = support::open(&dir, Backend::Thread);
+    for number in 0..200 {
+        append(&mut log, &body(number));
+    }
+    flush(&mut log).unwrap();
+    drop(log);
+    (place, dir)
+}
+
+#[test]
+fn a_log_that_was_removed_is_gone_and_may_be_made_anew() {
+    let (place, dir) = directory();
+    remove_log(&dir).unwrap();
+    assert!(!dir.exists() && place.path().exists());
+    remove_log(&dir).unwrap();
+    let log = support::open(&dir, Backend::Thread);
+    assert_eq!(log.records(), 0);
+}
+
+#[test]
+fn a_log_whose_removal_was_broken_off_anywhere_is_none() {
+    let (_place, whole) = directory();
+    let names: Vec<_> = std::fs::read_dir(&whole).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let segments: Vec<_> = names.iter().filter(|name| *name != "lock").collect();
+    assert!((4..12).contains(&segments.len()), "{segments:?}");
+    // Whichever of them are still there: their removals may reach the disk in any order.
+    for there in 0..1u32 << segments.len() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("log");
+        std::fs::create_dir(&dir).unwrap();
+        for (index, name) in segments.iter().enumerate().filter(|(index, _)| there & (1 << index) != 0) {
+            // That it is whole does not make it a log again.
+            let bytes = if index % 2 == 0 { std::fs::read(whole.join(name)).unwrap() } else { Vec::new() };
+            std::fs::write(dir.join(name), bytes).unwrap();
+        }
+        std::fs::write(dir.join("removed"), "").unwrap();
+        assert!(!is_log(&dir));
+        if there % 2 == 0 {
+            remove_log(&dir).unwrap();
+            assert!(!dir.exists());
+        } else {
+            let (log, recovery) = eagre_wal::Log::open(&dir, small()).unwrap();
+            assert_eq!((recovery.records, recovery.unknown_files), (0, vec![]));
+            drop(log);
+            assert!(!dir.join("removed").exists());
+            assert_eq!(support::open(&dir, Backend::Thread).records(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_log_in_use_and_a_directory_with_strangers_are_not_removed() {
+    let (_place, dir) = directory();
+    let files = || {
+        let paths = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+        paths.map(|path| (path.clone(), std::fs::read(path).unwrap_or_default())).collect::<BTreeMap<_, _>>()
+    };
+    let log = support::open(&dir, Backend::Thread);
+    let before = files();
+    assert!(matches!(remove_log(&dir), Err(RemoveError::InUse { .. })));
+    assert!(files() == before);
+    drop(log);
+    std::fs::create_dir(dir.join("backlog")).unwrap();
+    std::fs::write(dir.join("notes.txt"), "mine").unwrap();
+    let before = files();
+    let Err(RemoveError::Strangers { names, .. }) = remove_log(&dir) else { panic!("removed") };
+    assert_eq!(names, ["backlog", "notes.txt"]);
+    assert!(files() == before);
+    // Not even a lock is made where no log is.
+    let strangers = tempfile::tempdir().unwrap();
+    std::fs::write(strangers.path().join("notes.txt"), "mine").unwrap();
+    assert!(remove_log(strangers.path()).is_err());
+    assert_eq!(std::fs::read_dir(strangers.path()).unwrap().count(), 1);
 }

@@ -184,3 +184,40 @@ fn an_interval_is_kept() {
     assert_eq!(log.durable_as(Fsync::Always), log.end());
     assert!(log.is_idle());
 }
+
+#[test]
+fn everything_is_synced_on_demand_whatever_it_asked_for() {
+    for fsync in MODES {
+        let disk = Disk::new();
+        let (mut log, _) = disk.open(&small()).unwrap();
+        for number in 0..200 {
+            append_at(&mut log, 0, fsync, &body(number));
+        }
+        let end = log.end();
+        assert_eq!(log.sync_all().unwrap(), end);
+        // What comes later is not waited for, and not synced with it for good.
+        append_at(&mut log, 0, Fsync::Never, b"later");
+        flush(&mut log).unwrap();
+        assert!(log.durable_as(Fsync::Always) >= end && log.is_idle());
+        let synced = log.durable_as(Fsync::Always);
+        append_at(&mut log, 0, Fsync::Never, b"more");
+        flush(&mut log).unwrap();
+        assert_eq!(log.durable_as(Fsync::Always), synced);
+        assert_eq!(log.sync_all().unwrap(), log.end());
+        flush(&mut log).unwrap();
+        drop(log);
+        disk.cut_power();
+        assert_eq!(disk.open(&small()).unwrap().0.records(), 202);
+    }
+}
+
+#[test]
+fn a_log_that_is_on_the_disk_syncs_nothing_on_demand() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    append_at(&mut log, 0, Fsync::Always, b"x");
+    flush(&mut log).unwrap();
+    let operations = disk.state().operations;
+    assert_eq!(log.sync_all().unwrap(), log.durable_as(Fsync::Always));
+    assert!(log.is_idle() && disk.state().operations == operations);
+}

@@ -33,7 +33,8 @@ pub struct Inspection {
     pub next_sequence: u64,
     /// Bytes of all files.
     pub bytes: u64,
-    /// Files of segments that were never finished; the next start removes them.
+    /// Files of segments that were never finished, or of a log that was being removed;
+    /// the next start removes them.
     pub unfinished: Vec<String>,
     /// Names in the directory that are not the log's.
     pub unknown_files: Vec<String>,

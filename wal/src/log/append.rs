@@ -1,7 +1,7 @@
 //! What goes in: records into the pending batch, and the segment that takes over
 //! when the active one is full.
 
-use std::{collections::BTreeSet, iter, slice};
+use std::{collections::BTreeSet, slice};
 
 use super::{Active, Log};
 use crate::{
@@ -138,7 +138,7 @@ impl Log {
     /// next.
     fn reserve(&mut self, time_ms: u64, bytes: u64) -> Result<Room, AppendError> {
         self.check()?;
-        let max = limits::group_bytes_max(self.segment_bytes_min());
+        let max = limits::group_bytes_max(self.options.segment_bytes);
         if bytes > max {
             return Err(AppendError::TooLarge { bytes, max });
         }
@@ -252,15 +252,9 @@ impl Log {
         self.release_mark.store(self.end, self.cursors.low());
     }
 
-    /// The smallest segment that a record appended now may come to lie in.
-    fn segment_bytes_min(&self) -> u64 {
-        let prepared = self.spares.iter().chain(&self.preparing).map(|header| header.segment_bytes);
-        prepared.chain(iter::once(self.options.segment_bytes)).fold(u64::MAX, u64::min)
-    }
-
     /// Bytes that what is told of cursors may have, frames included.
     pub(super) fn cursors_bytes_max(&self) -> u64 {
-        cursors_bytes_max(self.segment_bytes_min().min(self.active.header.segment_bytes))
+        self.options.cursors_bytes_max()
     }
 
     fn too_many_cursors(&self) -> AppendError {
