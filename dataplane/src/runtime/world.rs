@@ -14,7 +14,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use eagre_wal::{Log, OpenError, Options, Recovery};
+use eagre_wal::{Log, OpenError, Options, Recovery, RemoveError};
 
 /// A future of one thread.
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -46,7 +46,7 @@ pub trait World {
     /// The names in `directory`; none if it does not exist.
     fn list(&self, directory: &Path) -> io::Result<Vec<String>>;
     /// Removes the log in `directory` and the directory.
-    fn remove_log(&self, directory: &Path) -> io::Result<()>;
+    fn remove_log(&self, directory: &Path) -> Result<(), RemoveError>;
     /// Ends the process that calls.
     fn exit(&self, code: u8) -> !;
 }

@@ -332,9 +332,10 @@ impl CommitLog {
     /// Resolves when everything that was appended is on the disk, whatever it asked
     /// for.
     pub(super) async fn settled(&self) {
-        // TODO(wal): sync what asked for less.
-        let lsn = Lsn(self.end().0.saturating_sub(1));
-        self.committed(Stored { lsn, fsync: Fsync::Always }).await;
+        let mut end = Lsn::ZERO;
+        self.checked(|log| log.sync_all().map(|to| end = to));
+        // Of the last record only that it lies below is known.
+        self.committed(Stored { lsn: Lsn(end.0.saturating_sub(1)), fsync: Fsync::Always }).await;
     }
 
     /// Why nothing new is to be taken in: what room is left is for what leads to

@@ -139,11 +139,11 @@ impl Store {
             drop(log);
             disk::remove_log(&directory)
         });
-        match removed.await {
-            Ok(Ok(())) => tracing::debug!(%broker, "a backlog that is done was removed"),
-            Ok(Err(error)) | Err(error) => {
-                tracing::warn!(%broker, "a backlog that is done stays until the next start: {error}");
-            }
-        }
+        let failure = match removed.await {
+            Ok(Ok(())) => return tracing::debug!(%broker, "a backlog that is done was removed"),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(%broker, "a backlog that is done stays until the next start: {failure}");
     }
 }
