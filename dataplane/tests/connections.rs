@@ -112,11 +112,8 @@ impl Setting {
         assert_eq!(self.plane.send(&event(id, "", body)).status, 202);
     }
 
-    /// A number of the trigger.
     fn count(&self, name: &str) -> u64 {
-        let triggers: serde_json::Value =
-            serde_json::from_slice(&self.plane.get("/v1/triggers").body).unwrap();
-        triggers[0][name].as_u64().unwrap_or_else(|| panic!("no {name} in {triggers}"))
+        self.plane.count("t", name)
     }
 
     fn delivered(&self, count: u64) {

@@ -9,21 +9,9 @@ use std::{
 
 use eagre_filter::Filter;
 use support::{
-    Absent, Plane, Received, Subscriber, answer, delivery, endpoint, event, eventually, snapshot, trigger,
+    Absent, Plane, Received, Subscriber, answer, decode_base64, delivery, endpoint, event, eventually,
+    snapshot, trigger,
 };
-
-fn decode_base64(text: &str) -> Vec<u8> {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bits: String = text
-        .bytes()
-        .filter(|byte| *byte != b'=')
-        .map(|byte| format!("{:06b}", ALPHABET.iter().position(|a| *a == byte).unwrap()))
-        .collect();
-    bits.as_bytes()
-        .chunks_exact(8)
-        .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
-        .collect()
-}
 
 #[test]
 fn a_transient_failure_is_retried_until_it_passes() {

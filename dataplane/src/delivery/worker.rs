@@ -1,6 +1,6 @@
 //! A worker: one event of its lane after another.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use super::{
     attempts::{Delivery, Job},
@@ -29,9 +29,7 @@ pub(super) async fn run(lane: Rc<Lane>, mut job: Job) {
     lane.worker_ended();
 }
 
-/// What a restart found unfinished waits for its time. That stands in the log by
-/// the calendar, which may have been set since: nobody waits longer than the
-/// policy can ask for.
+/// What a restart found unfinished waits for its time.
 pub(super) fn resume(lane: &Rc<Lane>, pending: &[Pending]) {
     let route = lane.route();
     let longest = backoff::longest(&route.trigger.delivery, lane.room.settings.retry_after_max);
@@ -39,7 +37,7 @@ pub(super) fn resume(lane: &Rc<Lane>, pending: &[Pending]) {
     let mut pending = pending.to_vec();
     pending.sort_unstable_by_key(|pending| pending.location.offset);
     for pending in pending {
-        let wait = Duration::from_millis(pending.due_ms.saturating_sub(now_ms)).min(longest);
-        lane.room.timers.add(now + wait, lane, Job::resume(&pending, &route));
+        let due = now + backoff::left(pending.due_ms, now_ms, longest);
+        lane.room.timers.add(due, lane, Job::resume(&pending, &route));
     }
 }

@@ -32,6 +32,7 @@ use super::{
     Offset, StoredEvent,
     commit::{CommitLog, HOLDER, Stored},
     envelope::Envelope,
+    event,
     moved::{self, MOVED},
 };
 use crate::runtime::{exit, time::unix_ms};
@@ -84,8 +85,10 @@ impl Backlog {
             tracing::error!("a backlog is damaged, stopping: {damage}");
             exit::now(exit::DAMAGE)
         });
-        let event = last.as_ref().and_then(StoredEvent::of_backlog);
-        let moved_to = event.map_or(Lsn::ZERO, |event| event.offset.0 + 1);
+        let moved_to = last.as_ref().map_or(Lsn::ZERO, |last| {
+            let event = StoredEvent::of_backlog(last).unwrap_or_else(|| event::stop_at_kind(last));
+            event.offset.0 + 1
+        });
         let end = last.map_or(Lsn::ZERO, |last| last.next);
         let newcomers = log.cursors().consumers();
         let readers = newcomers.filter(|consumer| *consumer != HOLDER).map(Id).collect();

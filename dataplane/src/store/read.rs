@@ -39,9 +39,8 @@ impl Store {
             let entry = if next < to { self.log.read(next.0).filter(|entry| entry.lsn < to.0) } else { None };
             let Some(entry) = entry else { return Scanned { next: next.max(to), at_end: true } };
             budget.take(entry.body.len());
-            if let Some(event) = StoredEvent::of_log(&entry)
-                && visit(event).is_break()
-            {
+            let event = StoredEvent::of_log(&entry).unwrap_or_else(|| event::stop_at_kind(&entry));
+            if visit(event).is_break() {
                 break;
             }
             next = Offset(entry.next);
@@ -70,9 +69,8 @@ impl Store {
             };
             budget.take(entry.body.len());
             let here = BacklogPosition { broker, at: entry.lsn };
-            if let Some(event) = StoredEvent::of_backlog(&entry)
-                && visit(event, here).is_break()
-            {
+            let event = StoredEvent::of_backlog(&entry).unwrap_or_else(|| event::stop_at_kind(&entry));
+            if visit(event, here).is_break() {
                 break;
             }
             next = entry.next;
