@@ -39,6 +39,9 @@ mod tuning;
 mod limits;
 // The outside world.
 mod runtime;
+// And another one in its place.
+#[cfg(feature = "simulation")]
+pub mod simulation;
 
 pub use process::run;
 pub use runtime::{driver::Requested, exit};
