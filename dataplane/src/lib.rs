@@ -38,6 +38,9 @@ mod metrics;
 mod tuning;
 // The outside world.
 mod runtime;
+// And another one in its place.
+#[cfg(feature = "simulation")]
+pub mod simulation;
 // Bounds that nobody sets.
 mod limits;
 

@@ -112,7 +112,7 @@ impl Stream {
 
     /// Writes all of `bytes` before `deadline` and gives the buffer back for
     /// reuse.
-    pub(crate) async fn write_all<B: IoBuf + 'static>(
+    pub(crate) async fn write_all<B: IoBuf + AsRef<[u8]> + 'static>(
         &mut self,
         bytes: B,
         deadline: Instant,
@@ -181,19 +181,18 @@ fn is_timeout(error: &io::Error) -> bool {
 }
 
 #[cfg(feature = "simulation")]
-async fn write_to_world<B: IoBuf>(
+async fn write_to_world<B: AsRef<[u8]>>(
     socket: &mut Box<dyn Socket>,
     bytes: B,
     deadline: Instant,
 ) -> Result<B, WriteError> {
-    let all = monoio::buf::IoBuf::slice(bytes, ..);
     let mut written = 0;
-    while written < all.len() {
+    while written < bytes.as_ref().len() {
         let taken = written > 0;
-        let write = before(deadline, socket.write(&all[written..])).await;
+        let write = before(deadline, socket.write(&bytes.as_ref()[written..])).await;
         written += write.map_err(|error| WriteError { taken: taken || is_timeout(&error), error })?;
     }
-    Ok(all.into_inner())
+    Ok(bytes)
 }
 
 /// Below this much room a read is not worth its system call.

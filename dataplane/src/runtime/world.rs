@@ -47,6 +47,10 @@ pub trait World {
     fn list(&self, directory: &Path) -> io::Result<Vec<String>>;
     /// Removes the log in `directory` and the directory.
     fn remove_log(&self, directory: &Path) -> Result<(), RemoveError>;
+    /// Records and bytes that one turn may read of the logs.
+    fn turn_budget(&self) -> (usize, usize);
+    /// A record of so many bytes was read from a log.
+    fn has_read(&self, bytes: usize);
     /// Ends the process that calls.
     fn exit(&self, code: u8) -> !;
 }
@@ -90,6 +94,6 @@ impl Drop for Entered {
     }
 }
 
-pub(super) fn current() -> Option<Rc<dyn World>> {
+pub(crate) fn current() -> Option<Rc<dyn World>> {
     WORLD.with_borrow(Clone::clone)
 }

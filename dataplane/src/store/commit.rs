@@ -255,7 +255,13 @@ impl CommitLog {
     /// The first record at or after `at` that is durable.
     pub(super) fn read(&self, at: Lsn) -> Option<Entry> {
         match self.log.borrow().read(at) {
-            Ok(entry) => entry,
+            Ok(entry) => {
+                #[cfg(feature = "simulation")]
+                if let (Some(world), Some(entry)) = (crate::runtime::world::current(), &entry) {
+                    world.has_read(entry.body.len());
+                }
+                entry
+            }
             Err(damage) => stop_on_damage(&damage),
         }
     }
