@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eagre_snapshot::{STATS_SLOTS, StatsWriter};
+use eagre_snapshot::{OwnStats, STATS_SLOTS, StatsWriter};
 
 use crate::{
     admin,
@@ -27,8 +27,8 @@ use crate::{
     config::Config,
     driver::{self, Choice},
     exit, fault,
-    follow::{self, Tables},
-    info::{self, Info},
+    follow::{self, Follower, Tables},
+    info::{Announcement, Info},
     ingress::listener::Census,
     launch::{self, Report, Setup},
     logging,
@@ -99,7 +99,7 @@ fn serve(args: &Args) -> Result<u8, Failure> {
         .map_err(|error| Failure::new(exit::TEMP_FAIL, error.to_string()))?;
     let info = Info::new(args, &config, &choice, address, admin_address, shards);
     let plane = Plane::start(config, choice, address, listeners, stats, &args.data, &snapshot_dir)?;
-    let code = plane.run(&stop, &snapshot_dir, admin, info);
+    let code = plane.run(&stop, admin, info);
     Ok(code)
 }
 
@@ -155,6 +155,8 @@ struct Plane {
     low_marks: Vec<LowMarks>,
     reports: mpsc::Receiver<Report>,
     draining: Arc<AtomicBool>,
+    stats: OwnStats,
+    announcement: Arc<Announcement>,
 }
 
 impl Plane {
@@ -198,19 +200,32 @@ impl Plane {
                 Failure::new(exit::OS_ERROR, format!("cannot start the thread of shard {index}: {error}"))
             })?;
         }
-        let plane =
-            Self { config, shards, post, tables, metrics, low_marks, reports, draining: Arc::default() };
+        let (draining, own) = (Arc::default(), stats.own());
+        let announcement = Arc::new(Announcement::new(snapshot_dir));
+        let plane = Self {
+            config,
+            shards,
+            post,
+            tables,
+            metrics,
+            low_marks,
+            reports,
+            draining,
+            stats: own,
+            announcement,
+        };
         plane.await_logs()?;
-        follow::start(
+        Follower::new(
             snapshot_dir,
             stats,
+            Arc::clone(&plane.announcement),
             Arc::clone(&plane.tables),
             plane.post.clone(),
             shards,
             follow::triggers_max(plane.config.wal.segment_bytes),
-            Arc::clone(&plane.draining),
         )
-        .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?;
+        .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?
+        .start(Arc::clone(&plane.draining));
         Ok(plane)
     }
 
@@ -225,16 +240,10 @@ impl Plane {
         Ok(())
     }
 
-    fn run(&self, stop: &stop::Stop, snapshot_dir: &Path, admin: TcpListener, info: Info) -> u8 {
+    fn run(&self, stop: &stop::Stop, admin: TcpListener, info: Info) -> u8 {
         let view = View {
             info: info.clone(),
-            stats: match View::stats_of(snapshot_dir) {
-                Ok(stats) => stats,
-                Err(error) => {
-                    tracing::error!("{error}");
-                    return exit::OS_ERROR;
-                }
-            },
+            stats: self.stats.clone(),
             tables: Arc::clone(&self.tables),
             metrics: self.metrics.clone(),
             low_marks: self.low_marks.clone(),
@@ -247,15 +256,15 @@ impl Plane {
                 return exit::OS_ERROR;
             }
         };
-        let code = self.watch(stop, snapshot_dir, &info);
+        let code = self.watch(stop, &info);
         drop(admin);
-        info::withdraw(snapshot_dir);
+        self.announcement.withdraw();
         code
     }
 
     /// Waits for the first configuration, announces the process, waits for the
     /// end.
-    fn watch(&self, stop: &stop::Stop, snapshot_dir: &Path, info: &Info) -> u8 {
+    fn watch(&self, stop: &stop::Stop, info: &Info) -> u8 {
         let mut serving = 0;
         loop {
             if stop.is_requested() {
@@ -266,8 +275,8 @@ impl Plane {
                 Ok(Report::Serving) => {
                     serving += 1;
                     if serving == self.shards {
-                        if let Err(error) = info.announce(snapshot_dir) {
-                            tracing::warn!("cannot write {}: {error}", info::FILE);
+                        if let Err(error) = self.announcement.announce(info.clone()) {
+                            tracing::warn!("{error}");
                         }
                         tracing::info!(%info, "serving");
                     }

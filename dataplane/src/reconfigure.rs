@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use eagre_snapshot::{Counters, Generation, Id};
+use eagre_snapshot::{Counters, Id};
 use eagre_wal::{Cursor, Lsn};
 
 use crate::{
@@ -54,12 +54,16 @@ impl Shard {
                 .collect(),
         );
         let generation = table.generation;
-        self.metrics.applied(generation);
+        self.metrics.applied(generation.number);
         *self.table.borrow_mut() = table;
         // A failure is repaid before the next event is accepted.
         let _ = self.may_accept();
-        self.stats.borrow().applied(Generation(generation));
-        tracing::debug!(generation, micros = begun.elapsed().as_micros() as u64, "configuration applied");
+        self.stats.borrow().applied(generation);
+        tracing::debug!(
+            generation = generation.number,
+            micros = begun.elapsed().as_micros() as u64,
+            "configuration applied"
+        );
     }
 
     /// A trigger that is gone needs no place in the log; if it comes back, it

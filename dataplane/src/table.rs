@@ -7,13 +7,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use eagre_filter::Matcher;
-use eagre_snapshot::{Broker, Endpoint, Id, SlotMap, Snapshot, Trigger};
+use eagre_snapshot::{Broker, Endpoint, Generation, Id, SlotMap, Snapshot, Trigger};
 
 /// One generation, ready to route.
 #[derive(Default)]
 pub struct Table {
-    /// The snapshot's generation; 0 before the first.
-    pub(crate) generation: u64,
+    /// The snapshot's.
+    pub(crate) generation: Generation,
     brokers: HashMap<String, Arc<BrokerRoute>>,
     pub(crate) triggers: HashMap<Id, Arc<TriggerRoute>>,
 }
@@ -53,7 +53,7 @@ impl Table {
     /// Compiles `snapshot`, reusing from `previous` every broker whose filters
     /// did not change.
     pub(crate) fn compile(
-        generation: u64,
+        generation: Generation,
         snapshot: Snapshot,
         previous: &Self,
         slots: &mut SlotMap,
