@@ -174,7 +174,7 @@ impl Running {
         *generation = newest.generation;
         let grace = Duration::from_nanos(scene.plan.grace);
         let taken = self.process.borrow_mut().configure(
-            Generation(newest.generation),
+            Generation { publisher: PUBLISHER, number: newest.generation },
             newest.model.snapshot(),
             grace,
         );
@@ -200,7 +200,11 @@ impl Running {
         let Some(trigger) = snapshot.triggers.last_mut() else { return };
         trigger.filter = eagre_filter::Filter::Cesql("type = (".into());
         let grace = Duration::from_nanos(scene.plan.grace);
-        let refused = self.process.borrow_mut().configure(Generation(newest.generation), snapshot, grace);
+        let refused = self.process.borrow_mut().configure(
+            Generation { publisher: PUBLISHER, number: newest.generation },
+            snapshot,
+            grace,
+        );
         assert!(refused.is_err(), "a filter that does not parse is compiled");
         scene.saw(Seen::GenerationRefused);
     }
@@ -219,3 +223,5 @@ impl Running {
 /// For the last flush after the deadline.
 const DRAIN_GRACE: Nanos = 2000 * MILLISECOND;
 const STATS_SLOTS: usize = 16;
+/// Of all generations.
+const PUBLISHER: u64 = 1;
