@@ -89,6 +89,7 @@ struct ControlPlane {
     builtin: Option<SourceFile>,
     log_format: LogFormat,
     resolver: Resolver,
+    grace_ms: u64,
     publication: Publication,
     status: Status,
     /// As read last; what equals it is not looked at again.
@@ -120,6 +121,7 @@ impl ControlPlane {
             builtin,
             log_format: args.log_format,
             resolver,
+            grace_ms: args.grace.ms,
             publication,
             status,
             sources: Sources::default(),
@@ -204,13 +206,14 @@ impl ControlPlane {
         let loaded = load(&self.sources, &self.resolver);
         log::report(&loaded.diagnostics, self.log_format);
         let errors = loaded.errors().count();
-        let Loaded { snapshot: Some(snapshot), .. } = loaded else {
+        let Loaded { snapshot: Some(mut snapshot), .. } = loaded else {
             self.broken = true;
             if let Some(generation) = self.publication.generation() {
                 error!(errors, "manifests have errors; generation {generation} stays in force");
             }
             return Ok(());
         };
+        snapshot.grace_ms = self.grace_ms;
         let (brokers, triggers) = (snapshot.brokers.len(), snapshot.triggers.len());
         let published = self.publication.offer(&snapshot)?;
         if std::mem::take(&mut self.broken) {

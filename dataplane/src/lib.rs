@@ -21,6 +21,9 @@
 //! control plane resolves them), the encoding of events (`eagre-event`), every
 //! lock on the path of an event.
 
+// A door beside the process's, for those who run the shards on a world of theirs.
+#[cfg(feature = "simulation")]
+pub mod simulation;
 // The process: from arguments to running shards, and its end.
 mod process;
 // What is told about it.
@@ -36,14 +39,15 @@ mod store;
 mod config;
 mod metrics;
 mod tuning;
-mod limits;
 // The outside world.
 mod runtime;
-// And another one in its place.
-#[cfg(feature = "simulation")]
-pub mod simulation;
+// Bounds that nobody sets.
+mod limits;
 
 pub use process::run;
-pub use runtime::{driver::Requested, exit};
+pub use runtime::{
+    driver::{Driver, Requested, choose as choose_driver},
+    exit,
+};
 pub use store::contents;
 pub use tuning::{Args, LogFormat, TuningArgs, sample as sample_settings};

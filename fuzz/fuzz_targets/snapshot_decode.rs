@@ -4,7 +4,7 @@
 
 use crc_fast::{CrcAlgorithm, Digest};
 use eagre_fuzz::Input;
-use eagre_snapshot::{FORMAT_VERSION, Generation, decode, encode};
+use eagre_snapshot::{FORMAT_MAJOR, FORMAT_MINOR, Generation, decode, encode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -27,7 +27,8 @@ fuzz_target!(|data: &[u8]| {
 /// A file with this body and a header that fits it.
 fn with_header(body: &[u8]) -> Vec<u8> {
     let mut file = b"EAGRSNAP".to_vec();
-    file.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    file.extend_from_slice(&FORMAT_MAJOR.to_le_bytes());
+    file.extend_from_slice(&FORMAT_MINOR.to_le_bytes());
     file.extend_from_slice(&40u32.to_le_bytes());
     file.extend_from_slice(&Generation(7).0.to_le_bytes());
     file.extend_from_slice(&(body.len() as u64).to_le_bytes());

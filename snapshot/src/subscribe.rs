@@ -19,7 +19,7 @@ use crate::control::{AT_GENERATION, AT_MAGIC, AT_VERSION, CONTROL, MAGIC, VERSIO
 use crate::dir::{self, DirError, DirProblem, io_error};
 use crate::limits::SNAPSHOT_BYTES_MAX;
 use crate::model::Snapshot;
-use crate::page::{View, map_immutable};
+use crate::page::{RemotePage, Words, map_immutable};
 use crate::validate::Invalid;
 
 /// How often a subscriber looks whether the publisher has been there yet. Only
@@ -34,7 +34,7 @@ const CHASES_MAX: usize = 64;
 pub struct Subscriber {
     dir: PathBuf,
     /// Empty until the publisher has made the page.
-    control: OnceLock<View>,
+    control: OnceLock<RemotePage>,
     /// The newest generation that was loaded, or refused for good.
     settled: Generation,
 }
@@ -143,7 +143,7 @@ impl Subscriber {
     }
 
     /// The control page, attached as soon as it is there.
-    fn control(&self) -> Option<&View> {
+    fn control(&self) -> Option<&RemotePage> {
         if self.control.get().is_none() {
             // A page that cannot be used yet may be mended by the publisher that comes.
             if let Ok(Some(view)) = attach(&self.dir.join(CONTROL)) {
@@ -169,13 +169,13 @@ impl Subscriber {
 }
 
 /// Maps the control page; `None` if there is none yet, or one half made.
-fn attach(path: &Path) -> Result<Option<View>, DirError> {
+fn attach(path: &Path) -> Result<Option<RemotePage>, DirError> {
     let file = match dir::open_read(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(path, "open")(error)),
     };
-    let view = match View::map(&file, WORDS) {
+    let view = match RemotePage::map(&file, WORDS) {
         Ok(view) => view,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(io_error(path, "map")(error)),

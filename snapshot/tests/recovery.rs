@@ -13,7 +13,7 @@ use eagre_snapshot::{Generation, Publisher, Reason, Snapshot, Subscriber, encode
 use support::{mark_of, marked, small};
 
 /// Far more than any step takes; only a failing test waits this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 fn publish(dir: &Path, count: u64) -> Generation {
     let mut publisher = Publisher::open(dir).unwrap();

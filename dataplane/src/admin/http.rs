@@ -9,7 +9,10 @@ use std::{
 
 use eagre_http1::{HEADERS_MAX, Headers, Limits, encode, parse_request};
 
-use super::pages::{ALLOW, AdminState, Page};
+use super::{
+    pages::{ALLOW, AdminState, Page},
+    places::Place,
+};
 use crate::limits::{admin as limits, ingress::CHUNK_LINE_BYTES_MAX};
 
 const LIMITS: Limits = Limits {
@@ -20,27 +23,35 @@ const LIMITS: Limits = Limits {
     trailer_bytes_max: 0,
 };
 
-/// Answers the one request of `stream`.
+/// Answers the one request of the connection that has `place`.
 ///
 /// # Errors
-/// The client left, or missed a deadline.
-pub(super) fn answer(mut stream: TcpStream, state: &dyn AdminState) -> io::Result<()> {
-    let (page, with_body) = read_request(&mut stream, state)?;
+/// The client left, missed a deadline, or had to leave.
+pub(super) fn answer(place: &Place, state: &dyn AdminState) -> io::Result<()> {
+    let stream = &*place.stream;
+    let (page, with_body) = read_request(stream, state, || place.has_asked())?;
     let deadline = Instant::now() + limits::WRITE_DEADLINE;
-    write_all(&mut stream, &head(&page), deadline)?;
+    write_all(stream, &head(&page), deadline)?;
     if with_body {
-        write_all(&mut stream, page.body.as_bytes(), deadline)?;
+        write_all(stream, page.body.as_bytes(), deadline)?;
     }
     close(stream)
 }
 
 /// The page asked for, and whether its body is.
-fn read_request(stream: &mut TcpStream, state: &dyn AdminState) -> io::Result<(Page, bool)> {
+fn read_request(
+    mut stream: &TcpStream,
+    state: &dyn AdminState,
+    has_asked: impl Fn(),
+) -> io::Result<(Page, bool)> {
     let deadline = Instant::now() + limits::READ_DEADLINE;
     let mut input = Vec::with_capacity(1024);
     loop {
         match parse_request(&input, &mut Headers::new(), &LIMITS) {
-            Ok(Some(head)) => return Ok((Page::of(head.method, head.target, state), head.method != "HEAD")),
+            Ok(Some(head)) => {
+                has_asked();
+                return Ok((Page::of(head.method, head.target, state), head.method != "HEAD"));
+            }
             Ok(None) => {}
             Err(refusal) => return Ok((Page::text(refusal.status(), refusal.to_string()), true)),
         }
@@ -63,7 +74,7 @@ fn head(page: &Page) -> Vec<u8> {
     head
 }
 
-fn write_all(stream: &mut TcpStream, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+fn write_all(mut stream: &TcpStream, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
     while !bytes.is_empty() {
         stream.set_write_timeout(Some(remaining(deadline)?))?;
         match stream.write(bytes)? {
@@ -76,7 +87,7 @@ fn write_all(stream: &mut TcpStream, mut bytes: &[u8], deadline: Instant) -> io:
 
 /// Closes our side and waits a little for the client's: a socket closed over unread
 /// input resets the connection, and the answer with it (RFC 9112 section 9.6).
-fn close(mut stream: TcpStream) -> io::Result<()> {
+fn close(mut stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     let deadline = Instant::now() + LINGER;
     let mut discarded = [0; 4096];

@@ -2,20 +2,21 @@
 //!
 //! Threads of its own with blocking sockets, so that it answers when a shard does not.
 //! One request a connection, a fixed number of connections, a deadline on every read and
-//! write: a client can hold one place for a few seconds, nothing more. It reads state and
-//! never changes it; everything it shows comes in through [`AdminState`], so that it
-//! knows no shard.
+//! write: a client can hold one place for a few seconds, and only while nobody else wants
+//! it. It reads state and never changes it; everything it shows comes in through
+//! [`AdminState`], so that it knows no shard.
 //!
 //! Deliberately absent: TLS and authentication. The port listens on loopback unless told
 //! otherwise, and holds no payload.
 
+mod places;
 mod http;
 mod pages;
 pub(crate) mod view;
 
 use std::{
     io,
-    net::{Shutdown, TcpListener},
+    net::TcpListener,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,6 +27,7 @@ use std::{
 
 pub use pages::{AdminState, BrokerRow};
 
+use self::places::Places;
 use crate::limits::admin as limits;
 
 /// The running admin port. Dropping it stops it: nothing more is accepted; requests under
@@ -65,8 +67,7 @@ impl Drop for Server {
 }
 
 fn accept(listener: &TcpListener, stopping: &AtomicBool, state: &Arc<dyn AdminState>) {
-    // Every connection's thread holds one; their number is that of the connections.
-    let places = Arc::new(());
+    let places = Arc::<Places>::default();
     loop {
         let accepted = listener.accept();
         if stopping.load(Ordering::Acquire) {
@@ -77,16 +78,10 @@ fn accept(listener: &TcpListener, stopping: &AtomicBool, state: &Arc<dyn AdminSt
             thread::sleep(ACCEPT_PAUSE);
             continue;
         };
-        if Arc::strong_count(&places) > limits::CONNECTIONS_MAX {
-            // Closing is the cheapest answer, and the one that cannot block.
-            let _ = stream.shutdown(Shutdown::Both);
-            continue;
-        }
-        let (place, state) = (Arc::clone(&places), Arc::clone(state));
+        let (place, state) = (places.take(stream, limits::CONNECTIONS_MAX), Arc::clone(state));
         let answer = move || {
-            let _place = place;
             // A client that left or dawdled is its own business.
-            let _ = http::answer(stream, &*state);
+            let _ = http::answer(&place, &*state);
         };
         if let Err(error) = thread::Builder::new().name("admin-answer".into()).spawn(answer) {
             tracing::warn!("an admin request is not answered, no thread for it: {error}");

@@ -14,8 +14,8 @@ use eagre_snapshot::{Broker, DirError, Id, Stats, StatsReader};
 use super::{AdminState, BrokerRow};
 use crate::{
     config::follow::Tables,
-    metrics::{LowMarks, ShardMetrics, TriggerRow},
-    runtime::time::unix_ms,
+    metrics::{Counts, LowMarks, ShardMetrics, TriggerRow},
+    runtime::time::{monotonic_ms, unix_ms},
 };
 
 /// Everything that the admin pages read.
@@ -41,7 +41,7 @@ impl View {
 
 impl AdminState for View {
     fn heartbeat_ages(&self) -> Vec<Duration> {
-        let now = unix_ms();
+        let now = monotonic_ms();
         let age = |heartbeat_ms| Duration::from_millis(now.saturating_sub(heartbeat_ms));
         self.stats().shards.iter().map(|shard| age(shard.heartbeat_ms)).collect()
     }
@@ -84,33 +84,19 @@ impl AdminState for View {
 
     fn triggers(&self) -> Vec<TriggerRow> {
         let (table, stats) = (self.tables.local(), self.stats());
-        let now = unix_ms();
         let mut rows: Vec<_> = table
             .triggers
             .values()
-            .map(|route| {
-                let counts = stats.triggers.get(&route.trigger.id).copied().unwrap_or_default();
-                let lag_ms = match counts.lag_since_ms {
-                    0 => 0,
-                    since => now.saturating_sub(since),
-                };
-                TriggerRow {
-                    namespace: route.trigger.namespace.clone(),
-                    name: route.trigger.name.clone(),
-                    broker: route.broker_name().to_owned(),
-                    state: "active".into(),
-                    cursor: self.low_marks.iter().map(|marks| low_mark(marks, route.trigger.id)).collect(),
-                    lag_events: counts.lag_events,
-                    lag_seconds: lag_ms as f64 / 1e3,
-                    in_flight: counts.in_flight,
-                    retries: counts.retried,
-                    delivered: counts.delivered,
-                    failed: counts.failed_attempts,
-                    dead_lettered: counts.dead_lettered,
-                    kept: counts.kept,
-                    dropped: counts.dropped,
-                    replies: counts.replies,
-                }
+            .map(|route| TriggerRow {
+                namespace: route.trigger.namespace.clone(),
+                name: route.trigger.name.clone(),
+                broker: route.broker_name().to_owned(),
+                state: "active".into(),
+                cursor: self.low_marks.iter().map(|marks| low_mark(marks, route.trigger.id)).collect(),
+                counts: Counts {
+                    stats: stats.triggers.get(&route.trigger.id).copied().unwrap_or_default(),
+                    now_ms: unix_ms(),
+                },
             })
             .collect();
         rows.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));

@@ -32,6 +32,7 @@ pub(crate) fn start(
     stats: StatsWriter,
     tables: Tables,
     tell_shards: impl Fn() + Send + 'static,
+    triggers_max: usize,
     stop: Arc<AtomicBool>,
 ) -> Result<thread::JoinHandle<()>, DirError> {
     let subscriber = Subscriber::open(directory)?;
@@ -42,6 +43,7 @@ pub(crate) fn start(
         current: Arc::default(),
         tables,
         tell_shards: Box::new(tell_shards),
+        triggers_max,
     };
     let run = move || {
         while !stop.load(Relaxed) {
@@ -62,6 +64,7 @@ struct Follower {
     tables: Tables,
     /// There is a new table.
     tell_shards: Box<dyn Fn() + Send>,
+    triggers_max: usize,
 }
 
 impl Follower {
@@ -78,6 +81,13 @@ impl Follower {
 
     fn take(&mut self, generation: Generation, snapshot: Snapshot) {
         let (brokers, triggers) = (snapshot.brokers.len(), snapshot.triggers.len());
+        if triggers > self.triggers_max {
+            let max = self.triggers_max;
+            let reason = format!(
+                "{triggers} triggers, and the cursors of {max} have room in a segment of the log; raise wal.segment_bytes"
+            );
+            return self.refuse(generation, &reason);
+        }
         let kept: std::collections::HashSet<_> = snapshot.triggers.iter().map(|t| t.id).collect();
         self.slots.retain(|id| kept.contains(&id));
         match Table::compile(generation.0, snapshot, &self.current, &mut self.slots) {

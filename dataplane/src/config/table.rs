@@ -71,7 +71,8 @@ impl Table {
         for trigger in snapshot.triggers {
             triggers_of.entry(trigger.broker).or_default().push(trigger);
         }
-        let mut table = Self { generation, grace: GRACE, ..Self::default() };
+        let mut table =
+            Self { generation, grace: Duration::from_millis(snapshot.grace_ms), ..Self::default() };
         for broker in snapshot.brokers {
             let triggers = triggers_of.remove(&broker.id).unwrap_or_default();
             let path = format!("{}/{}", broker.namespace, broker.name);
@@ -154,6 +155,3 @@ fn request_head(endpoint: &Endpoint, namespace: &str, wants_reply: bool) -> Vec<
 }
 
 const USER_AGENT: &str = concat!("eagre/", env!("CARGO_PKG_VERSION"));
-
-// TODO: from the snapshot.
-const GRACE: Duration = Duration::from_secs(60);

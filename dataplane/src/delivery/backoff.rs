@@ -31,6 +31,13 @@ pub(super) fn longest(delivery: &Delivery, retry_after_cap: Duration) -> Duratio
     wait(delivery, delivery.retry_max.max(1), asked, retry_after_cap)
 }
 
+/// What is left at `now_ms` of a wait that was to end at `due_ms`, both by the
+/// calendar. That may have been set in between, to any time: nobody waits longer
+/// than `longest`, and what is overdue not at all.
+pub(super) fn left(due_ms: u64, now_ms: u64, longest: Duration) -> Duration {
+    Duration::from_millis(due_ms.saturating_sub(now_ms)).min(longest)
+}
+
 /// No wait is longer, however many doublings: a schedule must fit the calendar
 /// and an operator's patience.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -85,6 +92,21 @@ mod tests {
             for retry in 1..=delivery.retry_max {
                 assert!(wait(&delivery, retry, Some(Duration::MAX), CAP) <= longest);
             }
+        }
+    }
+
+    #[test]
+    fn a_wait_that_was_begun_by_a_wrong_calendar_is_no_longer_than_any_other() {
+        const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+        let longest = longest(&delivery(Backoff::Exponential, 500, Some(0)), CAP);
+        assert_eq!(longest, Duration::from_secs(2), "500 ms, doubled twice");
+        let now_ms = 20_000 * DAY_MS;
+        assert_eq!(left(now_ms + 700, now_ms, longest), Duration::from_millis(700));
+        for ahead in [2001, DAY_MS, u64::MAX - now_ms] {
+            assert_eq!(left(now_ms + ahead, now_ms, longest), longest);
+        }
+        for behind in [0, 1, DAY_MS, now_ms] {
+            assert_eq!(left(now_ms - behind, now_ms, longest), Duration::ZERO);
         }
     }
 

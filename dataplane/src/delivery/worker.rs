@@ -1,6 +1,6 @@
 //! A worker: one event of its lane after another.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
 use super::{
     attempts::{Delivery, Job},
@@ -29,18 +29,15 @@ pub(super) async fn run(lane: Rc<Lane>, mut job: Job) {
     lane.worker_ended();
 }
 
-/// What a restart found unfinished waits for its time. That stands in the log by
-/// the calendar, which may have been set since: nobody waits longer than the
-/// policy can ask for.
+/// What a restart found unfinished waits for its time.
 pub(super) fn resume(lane: &Rc<Lane>, pending: &[Pending]) {
     let route = lane.route();
     let longest = backoff::longest(&route.trigger.delivery, lane.room.settings.retry_after_max);
     let (now, now_ms) = (time::now(), time::unix_ms());
     let mut pending = pending.to_vec();
     pending.sort_unstable_by_key(|pending| pending.location.offset);
-    for Pending { location, attempts, due_ms } in pending {
-        let wait = Duration::from_millis(due_ms.saturating_sub(now_ms)).min(longest);
-        let job = Job { offset: location.offset, failed: attempts, failure: None };
-        lane.room.timers.add(now + wait, lane, job);
+    for pending in pending {
+        let due = now + backoff::left(pending.due_ms, now_ms, longest);
+        lane.room.timers.add(due, lane, Job::resume(&pending, &route));
     }
 }

@@ -20,7 +20,7 @@ use std::{
     process::ExitCode,
 };
 
-use eagre_snapshot::StatsWriter;
+use eagre_snapshot::{STATS_SLOTS, StatsWriter};
 
 pub(crate) use self::info::Info;
 use self::plane::{Opened, Plane};
@@ -124,6 +124,3 @@ fn address_failure(option: &str, address: SocketAddr, error: &io::Error) -> Fail
     };
     Failure::new(exit::OS_ERROR, format!("{option} {address}: {error}{hint}"))
 }
-
-/// Trigger slots by which the stats page grows.
-const STATS_SLOTS: usize = 256;

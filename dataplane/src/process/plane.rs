@@ -24,7 +24,7 @@ use crate::{
         mail::{Mail, Post},
         start::{self, Report, Setup},
     },
-    store::InForce,
+    store::{self, InForce},
     tuning::Config,
 };
 
@@ -101,6 +101,7 @@ impl Plane {
             stats,
             Arc::clone(&plane.tables),
             move || tell_all(&post),
+            store::triggers_max(plane.config.wal.segment_bytes),
             Arc::clone(&plane.draining),
         )
         .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?;

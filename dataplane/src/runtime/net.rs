@@ -300,11 +300,9 @@ pub(crate) fn claim(address: SocketAddr) -> io::Result<SocketAddr> {
     probe.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
-/// This process or machine is short of something: descriptors, memory, ports,
-/// threads. Nothing of that is the peer's doing, and it passes.
+/// This process or machine is short of descriptors or memory. Nothing of that is
+/// the peer's doing, and it passes.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::ADDRNOTAVAIL | Errno::AGAIN)
-    )
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    Errno::from_io_error(error).is_some_and(|errno| shortages.contains(&errno))
 }

@@ -19,6 +19,8 @@ impl Shard {
         let is_first = self.routes.table().generation == 0;
         let generation = table.generation;
         self.dispatcher.apply(&table, |route| self.counters(route));
+        // Where there is no grace, at once.
+        self.close_expired();
         self.ingress.apply(&table);
         self.routes.replace(table);
         self.metrics.applied(generation);

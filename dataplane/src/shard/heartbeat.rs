@@ -16,10 +16,7 @@ use rustix::{
 };
 
 use super::Shard;
-use crate::runtime::{
-    net::Readiness,
-    time::{self, unix_ms},
-};
+use crate::runtime::{net::Readiness, time};
 
 /// Often enough for a tail to be seen within seconds, and a ten-thousandth of
 /// the shard's time.
@@ -34,7 +31,7 @@ impl Shard {
     /// whatever else is to be done, and how often.
     pub(super) async fn run_heartbeat(self: Rc<Self>) {
         loop {
-            self.stats.borrow().beat(unix_ms());
+            self.stats.borrow().beat(time::monotonic_ms());
             time::sleep(HEARTBEAT_INTERVAL).await;
         }
     }

@@ -63,11 +63,11 @@ impl Store {
     ) -> Result<Stored, NoRoom> {
         let fsync = self.fsync(broker);
         let parts = scratch.judged(broker, body);
-        if self.check_registered(trigger).is_err() {
+        let Ok(consumers) = self.parts_of(trigger, progress) else {
             return Ok(self.log.append(EVENT, unix_ms(), fsync, &parts)?);
-        }
-        let consumers = self.consumers_of(trigger, progress);
-        Ok(self.log.append_with_progress(unix_ms(), fsync, consumers, (EVENT, &parts))?)
+        };
+        let consumers: Vec<_> = consumers.iter().map(|part| (part.consumer, part.progress())).collect();
+        Ok(self.log.append_with_progress(unix_ms(), fsync, &consumers, (EVENT, &parts))?)
     }
 
     /// Resolves when it is durable as its broker wants it. There is no failure to

@@ -7,7 +7,7 @@ use eagre_snapshot::Id;
 use eagre_wal::{Kind, Lsn};
 
 use super::{
-    dead_letters,
+    backlog, dead_letters,
     envelope::{self, Envelope},
     moved,
 };
@@ -56,6 +56,13 @@ pub struct Event<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreadable(String);
+
+/// The consumer in a shard's log whose cursor tells how far `trigger` has read the
+/// backlog of `broker`.
+#[must_use]
+pub const fn backlog_consumer(trigger: Id, broker: Id) -> u64 {
+    backlog::consumer(trigger, broker)
+}
 
 /// Reads the body of a record; `None` for a kind that is not the data plane's.
 ///

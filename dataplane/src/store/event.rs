@@ -92,3 +92,8 @@ pub(super) fn stop(reason: &str, at: Lsn) -> ! {
     tracing::error!(%at, "cannot read an event of the log, stopping: {reason}");
     exit::now(exit::DAMAGE)
 }
+
+/// The same of a record of a kind that no part of this version writes there.
+pub(super) fn stop_at_kind(entry: &Entry) -> ! {
+    stop(&format!("its kind is {}; was it written by a newer Eagre?", entry.kind.0), entry.lsn)
+}

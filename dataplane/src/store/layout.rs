@@ -54,7 +54,10 @@ impl Settings {
                 segment_bytes: wal.segment_bytes,
                 max_bytes: wal.max_bytes_per_shard(shards),
                 pending_bytes_max: config.limits.pending_batch_bytes as u64,
-                retain: wal.retain(shards),
+                retain: Retain {
+                    age: wal.retain_age,
+                    bytes: wal.retain_bytes.map(|bytes| bytes / shards as u64),
+                },
                 backend: match driver {
                     Driver::Uring => Backend::Ring,
                     Driver::Epoll => Backend::Thread,
@@ -97,4 +100,28 @@ pub(super) fn open(directory: &Path, options: Options) -> Result<eagre_wal::Log,
     let (log, recovery) = disk::open(directory, options)?;
     commit::report_recovery(directory, &recovery);
     Ok(log)
+}
+
+/// How many triggers have room for their cursors in a log with segments of this
+/// size. A trigger has up to two, its own and its backlog's; and those that a
+/// new configuration replaces keep theirs for a while.
+pub(crate) fn triggers_max(segment_bytes: u64) -> usize {
+    let log = Options { segment_bytes, ..Options::default() };
+    (log.cursors_bytes_max() / (2 * 2 * CURSOR_BYTES)) as usize
+}
+
+/// Of the log's format (`docs/format.md`), without the events under way.
+const CURSOR_BYTES: u64 = 24;
+
+#[cfg(test)]
+mod tests {
+    use eagre_snapshot::TRIGGERS_MAX;
+
+    use super::*;
+
+    #[test]
+    fn a_log_of_default_segments_has_room_for_every_trigger_that_a_control_plane_lets_pass() {
+        assert!(triggers_max(Options::default().segment_bytes) >= TRIGGERS_MAX);
+        assert_eq!(triggers_max(4 << 20), 10_922);
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use eagre_snapshot::Id;
+
 use super::{BacklogPosition, Budget, Location, Offset, Store, StoredEvent, event};
 
 /// How far a scan came.
@@ -37,9 +39,8 @@ impl Store {
             let entry = if next < to { self.log.read(next.0).filter(|entry| entry.lsn < to.0) } else { None };
             let Some(entry) = entry else { return Scanned { next: next.max(to), at_end: true } };
             budget.take(entry.body.len());
-            if let Some(event) = StoredEvent::of_log(&entry)
-                && visit(event).is_break()
-            {
+            let event = StoredEvent::of_log(&entry).unwrap_or_else(|| event::stop_at_kind(&entry));
+            if visit(event).is_break() {
                 break;
             }
             next = Offset(entry.next);
@@ -51,6 +52,7 @@ impl Store {
     pub(crate) fn scan_backlog(
         &self,
         from: BacklogPosition,
+        to: BacklogPosition,
         budget: &mut Budget,
         mut visit: impl FnMut(StoredEvent, BacklogPosition) -> ControlFlow<()>,
     ) -> Scanned<BacklogPosition> {
@@ -60,20 +62,25 @@ impl Store {
         };
         let mut next = from.at;
         while !budget.is_spent() {
-            let Some(entry) = backlog.log.read(next) else {
-                let at = next.max(backlog.log.durable());
-                return Scanned { next: BacklogPosition { broker, at }, at_end: true };
+            let entry =
+                if next < to.at { backlog.log.read(next).filter(|entry| entry.lsn < to.at) } else { None };
+            let Some(entry) = entry else {
+                return Scanned { next: BacklogPosition { broker, at: next.max(to.at) }, at_end: true };
             };
             budget.take(entry.body.len());
             let here = BacklogPosition { broker, at: entry.lsn };
-            if let Some(event) = StoredEvent::of_backlog(&entry)
-                && visit(event, here).is_break()
-            {
+            let event = StoredEvent::of_backlog(&entry).unwrap_or_else(|| event::stop_at_kind(&entry));
+            if visit(event, here).is_break() {
                 break;
             }
             next = entry.next;
         }
         Scanned { next: BacklogPosition { broker, at: next }, at_end: false }
+    }
+
+    /// Every event of the backlog of `broker` that lies below is durable.
+    pub(crate) fn durable_in(&self, broker: Id) -> Option<BacklogPosition> {
+        self.backlogs.get(broker).map(|backlog| BacklogPosition { broker, at: backlog.log.durable() })
     }
 
     /// The event at a location. One that is owed to a trigger and cannot be read

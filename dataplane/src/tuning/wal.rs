@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use eagre_settings::{BACKLOG_BYTES_RANGE, Fsync};
-use eagre_wal::Retain;
 
 use super::section::section;
 use crate::limits::{
@@ -61,11 +60,5 @@ impl Wal {
     pub fn max_bytes_per_shard(&self, shards: usize) -> u64 {
         let share = self.max_bytes / shards as u64;
         share - share % self.segment_bytes
-    }
-
-    /// What the log of one of `shards` shards keeps.
-    #[must_use]
-    pub fn retain(&self, shards: usize) -> Retain {
-        Retain { age: self.retain_age, bytes: self.retain_bytes.map(|bytes| bytes / shards as u64) }
     }
 }

@@ -22,8 +22,9 @@ use eagre_snapshot::{
     Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Id, Publisher, Snapshot, Trigger,
 };
 
-/// How long a test waits for something that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a test waits for something that must happen. It tells a hang from a machine
+/// that does other things: no test judges by the clock.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Waits until `condition` holds; panics with `what` if it never does.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
@@ -41,6 +42,7 @@ pub struct Plane {
     options: Vec<String>,
     /// Bytes of a file system of its own for the data, if it is to be small.
     disk_bytes: Option<u64>,
+    data: PathBuf,
     process: Option<Child>,
     pub ingress: SocketAddr,
     pub admin: SocketAddr,
@@ -56,6 +58,22 @@ impl Plane {
     /// The same with the data on a file system of `disk_bytes`.
     pub fn start_on(snapshot: &Snapshot, options: &[&str], disk_bytes: Option<u64>) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        Self::start_with(snapshot, options, disk_bytes, directory, data)
+    }
+
+    /// The same with the data in a directory of the test's own.
+    pub fn start_in(snapshot: &Snapshot, options: &[&str], data: &Path) -> Self {
+        Self::start_with(snapshot, options, None, tempfile::tempdir().unwrap(), data.join("data"))
+    }
+
+    fn start_with(
+        snapshot: &Snapshot,
+        options: &[&str],
+        disk_bytes: Option<u64>,
+        directory: tempfile::TempDir,
+        data: PathBuf,
+    ) -> Self {
         let mut publisher = Publisher::open(&directory.path().join("run")).unwrap();
         publisher.publish(snapshot).unwrap();
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -64,6 +82,7 @@ impl Plane {
             publisher,
             options: options.iter().map(ToString::to_string).collect(),
             disk_bytes,
+            data,
             process: None,
             ingress: nowhere,
             admin: nowhere,
@@ -75,9 +94,14 @@ impl Plane {
 
     /// Starts the process again on the same directories.
     pub fn restart(&mut self) {
+        self.start_by(self.command());
+    }
+
+    /// The same by a command that wraps [`command`](Self::command).
+    pub fn start_by(&mut self, mut command: Command) {
         let info = self.info_path();
         let _ = std::fs::remove_file(&info);
-        self.process = Some(self.command().spawn().unwrap());
+        self.process = Some(command.spawn().unwrap());
         eventually("the data plane serves", || {
             let ended = self.process.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "the data plane ended: {ended:?}");
@@ -96,7 +120,7 @@ impl Plane {
 
     /// The command that starts the process.
     pub fn command(&self) -> Command {
-        self.command_on(&self.directory.path().join("data"), &self.directory.path().join("run"))
+        self.command_on(&self.data, &self.directory.path().join("run"))
     }
 
     /// The same on other directories.
@@ -151,6 +175,22 @@ impl Plane {
         Client::connect(self.admin).exchange(request.as_bytes())
     }
 
+    /// A number that the admin port shows of a trigger.
+    pub fn count(&self, trigger: &str, name: &str) -> u64 {
+        let rows: serde_json::Value = serde_json::from_slice(&self.get("/v1/triggers").body).unwrap();
+        let row = rows.as_array().unwrap().iter().find(|row| row["name"] == trigger);
+        let number = row.and_then(|row| row[name].as_u64());
+        number.unwrap_or_else(|| panic!("trigger {trigger} has no {name}: {rows}"))
+    }
+
+    /// The sum of a metric over its labels.
+    pub fn metric(&self, name: &str) -> u64 {
+        let metrics = self.get("/metrics").text();
+        let lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
+        let of_this = lines.filter(|rest| rest.starts_with(['{', ' ']));
+        of_this.filter_map(|rest| rest.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>() as u64
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.process.as_mut().is_some_and(|process| process.try_wait().unwrap().is_none())
     }
@@ -172,6 +212,19 @@ impl Drop for Plane {
             let _ = process.wait();
         }
     }
+}
+
+pub fn decode_base64(text: &str) -> Vec<u8> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits: String = text
+        .bytes()
+        .filter(|byte| *byte != b'=')
+        .map(|byte| format!("{:06b}", ALPHABET.iter().position(|a| *a == byte).unwrap()))
+        .collect();
+    bits.as_bytes()
+        .chunks_exact(8)
+        .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
+        .collect()
 }
 
 /// A command that runs `program` with a small file system at `data`, in a mount
@@ -410,8 +463,9 @@ pub fn snapshot(triggers: Vec<Trigger>) -> Snapshot {
         namespace: "default".into(),
         name: "b".into(),
         settings: BrokerSettings::default(),
+        ..Broker::default()
     };
-    Snapshot { brokers: vec![broker], triggers }
+    Snapshot { brokers: vec![broker], triggers, ..Snapshot::default() }
 }
 
 fn broker_id() -> Id {
@@ -429,6 +483,7 @@ pub fn trigger(name: &str, subscriber: SocketAddr) -> Trigger {
         subscriber: endpoint(&format!("http://{subscriber}/{name}")),
         delivery: delivery(0, 0),
         dead_letter: None,
+        ..Trigger::default()
     }
 }
 

@@ -14,9 +14,9 @@ use std::{
 };
 
 use eagre_dataplane::simulation::{Local, Socket, World};
-use eagre_wal::{Log, OpenError, Options, Recovery};
+use eagre_wal::{Log, OpenError, Options, Recovery, RemoveError};
 
-use super::{Machine, Pid, descriptors::is_readable, executor::Exit};
+use super::{MILLISECOND, Machine, Pid, descriptors::is_readable, executor::Exit};
 
 /// What a process sees.
 pub(crate) struct Here {
@@ -27,6 +27,10 @@ pub(crate) struct Here {
 impl World for Here {
     fn now(&self) -> Instant {
         self.machine.shared.clock.instant()
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.machine.now() / MILLISECOND
     }
 
     fn calendar(&self) -> SystemTime {
@@ -83,7 +87,7 @@ impl World for Here {
         Ok(self.machine.disks.borrow().list(directory))
     }
 
-    fn remove_log(&self, directory: &Path) -> io::Result<()> {
+    fn remove_log(&self, directory: &Path) -> Result<(), RemoveError> {
         self.machine.line(format_args!("log {} is removed", directory.display()));
         self.machine.disks.borrow_mut().remove(directory);
         Ok(())

@@ -70,6 +70,10 @@ impl Storage for Gate {
         self.disk.zero(base, from, to)
     }
 
+    fn hold(&mut self, base: Lsn) -> io::Result<()> {
+        self.disk.hold(base)
+    }
+
     fn prepare(&mut self, header: Header) {
         self.disk.prepare(header);
         let last = self.chores.back().copied().unwrap_or_default();

@@ -11,10 +11,11 @@
 //! Absent on purpose: histograms and per-connection figures (the data plane
 //! serves those itself), and counts across restarts: an instance starts at 0.
 
+mod counters;
 mod layout;
 mod reader;
 mod writer;
 
-pub use layout::Counter;
-pub use reader::{Refusal, ShardStatus, Stats, StatsReader, TriggerStats};
+pub use counters::{Counter, Kind, Shown, TriggerStats};
+pub use reader::{Refusal, ShardStatus, Stats, StatsReader};
 pub use writer::{Counters, ShardStats, StatsWriter};

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use super::counters::{CELL_WORDS, Counter};
 use super::layout::{
-    APPLIED, CELL_ID, CELL_WORDS, CHUNK_MAGIC, CHUNK_PREFIX, Counter, HEARTBEAT, LOCK, STATS, STATS_MAGIC,
-    VERSION, cell_at, chunk_name, chunk_words, header, refusal, shard_at, stats_words,
+    APPLIED, CELL_ID, CHUNK_MAGIC, CHUNK_PREFIX, HEARTBEAT, LOCK, STATS, STATS_MAGIC, STRIDE, Shape, VERSION,
+    chunk_name, header, refusal, shard_at, stats_words,
 };
 use crate::Generation;
 use crate::dir::{self, DirError, DirProblem, TEMPORARY_PREFIX};
-use crate::limits::{CHUNK_CELLS_MAX, CHUNKS_MAX, REASON_BYTES_MAX, SHARDS_MAX};
+use crate::limits::{CHUNKS_MAX, REASON_BYTES_MAX};
 use crate::model::Id;
 use crate::page::Page;
 
@@ -30,9 +31,7 @@ struct Shared {
     dir: PathBuf,
     stats: Page,
     instance: u64,
-    shards: usize,
-    /// Slots of one chunk.
-    slots: usize,
+    shape: Shape,
     /// Grows; taken only to look for a chunk the shard has not seen yet.
     chunks: Mutex<Vec<Arc<Page>>>,
     _lock: File,
@@ -65,18 +64,15 @@ impl StatsWriter {
     ///
     /// Fails if another data plane has the directory, or if it is not private.
     pub fn create(dir: &Path, shards: usize, slots: usize) -> Result<StatsWriter, DirError> {
-        let fits =
-            (1..=SHARDS_MAX).contains(&shards) && (1..=CHUNK_CELLS_MAX / shards.max(1)).contains(&slots);
-        if !fits {
-            return Err(DirError { path: dir.to_owned(), problem: DirProblem::Size { shards, slots } });
-        }
+        let problem = DirProblem::Size { shards, slots };
+        let shape = Shape::new(shards, slots, STRIDE).ok_or(DirError { path: dir.to_owned(), problem })?;
         dir::open_private(dir)?;
         let lock = dir::lock(dir, LOCK)?;
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let instance = started.as_nanos() as u64;
         let stats = dir::place(dir, STATS, 0o600, |file| {
             let page = Page::map(file, stats_words(shards))?;
-            write_header(&page, STATS_MAGIC, instance, shards, slots);
+            write_header(&page, STATS_MAGIC, instance, &shape);
             page.words()[header::PID].store(u64::from(std::process::id()), Ordering::Relaxed);
             page.words()[header::STARTED].store(started.as_millis() as u64, Ordering::Relaxed);
             Ok(page)
@@ -84,7 +80,7 @@ impl StatsWriter {
         // Only now: a reader that has the old page still finds its chunks, or finds the new page.
         dir::sweep(dir, |name| name.strip_prefix(TEMPORARY_PREFIX).unwrap_or(name).starts_with(CHUNK_PREFIX));
         let chunks = Mutex::new(Vec::new());
-        let shared = Shared { dir: dir.to_owned(), stats, instance, shards, slots, chunks, _lock: lock };
+        let shared = Shared { dir: dir.to_owned(), stats, instance, shape, chunks, _lock: lock };
         let taken = (0..shards).map(|_| AtomicBool::new(false)).collect();
         Ok(StatsWriter { shared: Arc::new(shared), taken })
     }
@@ -124,7 +120,8 @@ impl ShardStats {
         self.line()[APPLIED].store(generation.0, Ordering::Relaxed);
     }
 
-    /// Reports that this shard is alive. Unix milliseconds.
+    /// Reports that this shard is alive, at a time of the machine's monotonic clock:
+    /// a calendar that is set makes no shard look dead.
     pub fn beat(&self, now_ms: u64) {
         self.line()[HEARTBEAT].store(now_ms, Ordering::Relaxed);
     }
@@ -135,12 +132,11 @@ impl ShardStats {
     /// Makes the chunk if the slot is the first of a new one; this fails when
     /// memory runs out, or above the limit of [`CHUNKS_MAX`].
     pub fn claim(&mut self, slot: u32, id: Id) -> Result<Counters, DirError> {
-        let (index, slot) = (slot as usize / self.shared.slots, slot as usize % self.shared.slots);
+        let (index, at) = self.place(slot);
         if index >= self.chunks.len() {
             self.chunks = self.shared.grown(index)?;
         }
         let chunk = Arc::clone(&self.chunks[index]);
-        let at = cell_at(self.shared.slots, self.shard, slot);
         let cell = &chunk.words()[at..at + CELL_WORDS];
         if cell[CELL_ID].load(Ordering::Relaxed) != id.0 {
             clear(cell);
@@ -150,13 +146,10 @@ impl ShardStats {
         Ok(Counters { chunk, at, id })
     }
 
-    /// Forgets the trigger in `slot`: it is listed no more.
-    pub fn release(&mut self, slot: u32) {
-        let (index, slot) = (slot as usize / self.shared.slots, slot as usize % self.shared.slots);
-        if let Some(chunk) = self.chunks.get(index) {
-            let at = cell_at(self.shared.slots, self.shard, slot);
-            clear(&chunk.words()[at..at + CELL_WORDS]);
-        }
+    /// The chunk of a slot, and the first word of its cell there.
+    fn place(&self, slot: u32) -> (usize, usize) {
+        let shape = &self.shared.shape;
+        (slot as usize / shape.slots, shape.cell_at(self.shard, slot as usize % shape.slots))
     }
 
     fn line(&self) -> &[AtomicU64] {
@@ -189,6 +182,15 @@ impl Counters {
         self.word(counter).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
+    /// Forgets the trigger: it is listed no more. Changes nothing once its slot is
+    /// another's.
+    pub fn release(&self) {
+        let cell = &self.chunk.words()[self.at..self.at + CELL_WORDS];
+        if cell[CELL_ID].load(Ordering::Relaxed) == self.id.0 {
+            clear(cell);
+        }
+    }
+
     /// Load and store, not read-modify-write: there is one writer.
     #[inline]
     fn change(&self, counter: Counter, change: impl FnOnce(u64) -> u64) {
@@ -215,8 +217,8 @@ impl Shared {
                 return Err(DirError { path: self.dir.join(name), problem: DirProblem::Chunks });
             }
             let page = dir::place(&self.dir, &name, 0o600, |file| {
-                let page = Page::map(file, chunk_words(self.shards, self.slots))?;
-                write_header(&page, CHUNK_MAGIC, self.instance, self.shards, self.slots);
+                let page = Page::map(file, self.shape.chunk_words())?;
+                write_header(&page, CHUNK_MAGIC, self.instance, &self.shape);
                 page.words()[header::CHUNKS].store(next as u64, Ordering::Relaxed);
                 Ok(page)
             })?;
@@ -239,11 +241,12 @@ fn clear(cell: &[AtomicU64]) {
 }
 
 /// Before the page has its name: no order needed.
-fn write_header(page: &Page, magic: u64, instance: u64, shards: usize, slots: usize) {
+fn write_header(page: &Page, magic: u64, instance: u64, shape: &Shape) {
     let words = page.words();
     words[header::MAGIC].store(magic, Ordering::Relaxed);
     words[header::VERSION].store(VERSION, Ordering::Relaxed);
     words[header::INSTANCE].store(instance, Ordering::Relaxed);
-    words[header::SHARDS].store(shards as u64, Ordering::Relaxed);
-    words[header::SLOTS].store(slots as u64, Ordering::Relaxed);
+    words[header::SHARDS].store(shape.shards as u64, Ordering::Relaxed);
+    words[header::SLOTS].store(shape.slots as u64, Ordering::Relaxed);
+    words[header::STRIDE].store(shape.stride as u64, Ordering::Relaxed);
 }
