@@ -12,7 +12,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use eagre_snapshot::{Generation, Id, SlotMap, Snapshot, StatsWriter};
@@ -150,20 +150,14 @@ impl Process {
     ///
     /// # Errors
     /// It is refused, and the one before stays.
-    pub fn configure(
-        &mut self,
-        generation: Generation,
-        snapshot: Snapshot,
-        grace: Duration,
-    ) -> Result<(), String> {
+    pub fn configure(&mut self, generation: Generation, snapshot: Snapshot) -> Result<(), String> {
         let kept: std::collections::BTreeSet<Id> = snapshot.triggers.iter().map(|t| t.id).collect();
         self.slots.retain(|id| kept.contains(&id));
         let compiled = Table::compile(generation, snapshot, &self.current, &mut self.slots);
-        let mut table = compiled.map_err(|error| {
+        let table = compiled.map_err(|error| {
             self.stats.refuse(generation, &error.to_string());
             error.to_string()
         })?;
-        table.grace = grace;
         self.current = Arc::new(table);
         self.tables.store(Arc::clone(&self.current));
         Ok(())

@@ -215,7 +215,7 @@ fn a_dead_letter_waits_while_its_log_cannot_be_opened() {
     let mut setting = start(&snapshot(vec![kept.clone()]), &[]);
     setting.post(1);
     // Its connection is open, its answer comes now.
-    eventually("the attempt has begun", || setting.stats(&kept).in_flight == 1);
+    eventually("the attempt has begun", || setting.stats(&kept)[Counter::InFlight] == 1);
     limit(&setting.plane);
     tell.send(()).unwrap();
     eventually("the attempt has failed", || setting.stats(&kept)[Counter::FailedAttempts] == 1);

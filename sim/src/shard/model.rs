@@ -1,10 +1,10 @@
 //! The configuration as the control plane means it, and whom an event is for.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use eagre_filter::Filter;
 use eagre_snapshot::{
-    Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Fsync, Id, Snapshot, Trigger,
+    Annotations, Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Fsync, Id, Snapshot, Trigger,
 };
 
 use crate::{
@@ -73,13 +73,13 @@ impl Model {
     }
 
     /// What is published.
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self, grace: Nanos) -> Snapshot {
         let brokers = self.brokers.iter().map(|broker| Broker {
             id: broker.id,
             namespace: NAMESPACE.into(),
             name: broker.name.clone(),
             settings: BrokerSettings { fsync: broker.fsync, backlog_bytes_max: broker.quota },
-            annotations: BTreeMap::new(),
+            annotations: Annotations::default(),
         });
         let triggers = self.triggers.iter().filter_map(|trigger| {
             let broker = self.broker(&trigger.broker)?;
@@ -93,10 +93,10 @@ impl Model {
                 subscriber: endpoint(trigger.subscriber, 't', trigger.id),
                 delivery: trigger.delivery.clone(),
                 dead_letter: trigger.sink.then(|| endpoint(SINK, 'd', trigger.id)),
-                annotations: BTreeMap::new(),
+                annotations: Annotations::default(),
             })
         });
-        Snapshot { brokers: brokers.collect(), triggers: triggers.collect(), ..Snapshot::default() }
+        Snapshot { brokers: brokers.collect(), triggers: triggers.collect(), grace_ms: grace / MILLISECOND }
     }
 }
 

@@ -68,6 +68,10 @@ impl Operator {
             self.scene.machine.sleep(20 * MILLISECOND).await;
         }
         self.calm_down();
+        while self.scene.process.borrow().as_ref().is_none_or(|running| running.stopping.get()) {
+            self.keep_running();
+            self.scene.machine.sleep(SECOND / 10).await;
+        }
         self.keep_running();
     }
 
@@ -113,9 +117,11 @@ impl Operator {
         let lost = self.scene.machine.disks.borrow().has_lost();
         let allowed = match ended {
             Ended::Exit(0) => running.stopped.get().is_some(),
-            Ended::Exit(74) => {
-                self.syncs_fail || self.dies_in_recovery || self.descriptors_gone_until.is_some()
+            // What a disk refuses at the start, it may grant at the next one.
+            Ended::Exit(74) if running.failed_to_open.get() => {
+                !self.scene.calm.get() || self.dies_in_recovery
             }
+            Ended::Exit(74) => self.syncs_fail,
             Ended::Exit(65) => lost,
             Ended::Exit(_) | Ended::Panic(_) => false,
         };
@@ -238,7 +244,8 @@ impl Operator {
         if self.syncs_fail {
             faults.failed_sync = 1000;
         }
-        self.scene.machine.disks.borrow_mut().set(faults, self.disk_full_until.is_some());
+        let (full, short) = (self.disk_full_until.is_some(), self.descriptors_gone_until.is_some());
+        self.scene.machine.disks.borrow_mut().set(faults, full, short);
     }
 
     /// From now on nothing goes wrong.
@@ -249,7 +256,7 @@ impl Operator {
         let mut habits = self.scene.plan.habits;
         (habits.lost_connects, habits.failed_names, habits.resets) = (0, 0, 0);
         *crate::world::lock(&self.scene.machine.shared.habits) = habits;
-        self.scene.machine.disks.borrow_mut().set(crate::faults::Faults::default(), false);
+        self.scene.machine.disks.borrow_mut().set(crate::faults::Faults::default(), false, false);
     }
 
     /// What was accepted so far is on the platter.

@@ -7,7 +7,6 @@ use std::{
     panic::resume_unwind,
     path::{Path, PathBuf},
     rc::Rc,
-    time::Duration,
 };
 
 use eagre_dataplane::simulation::{Config, Parts, Process, Told, shard_directory};
@@ -35,6 +34,8 @@ pub(super) struct Running {
     pub stopping: Cell<bool>,
     /// It has stopped, and everything that was asked of it is done.
     pub stopped: Cell<Option<bool>>,
+    /// One of its logs does not open.
+    pub failed_to_open: Cell<bool>,
     /// It learns of the control plane's word from then on.
     pub configured_from: Nanos,
 }
@@ -112,6 +113,7 @@ impl Running {
             serving_since: Cell::new(None),
             stopping: Cell::new(false),
             stopped: Cell::new(None),
+            failed_to_open: Cell::new(false),
             configured_from,
         });
         let (scene, watched) = (Rc::clone(scene), Rc::clone(&running));
@@ -137,6 +139,7 @@ impl Running {
                     }
                     Told::Failed { code, text } => {
                         scene.machine.line(format_args!("the process ends with {code}: {text}"));
+                        self.failed_to_open.set(true);
                         resume_unwind(Box::new(Exit(code)));
                     }
                 }
@@ -172,11 +175,9 @@ impl Running {
         let newest = scene.versions.borrow().last().cloned();
         let Some(newest) = newest.filter(|newest| newest.generation > *generation) else { return };
         *generation = newest.generation;
-        let grace = Duration::from_nanos(scene.plan.grace);
         let taken = self.process.borrow_mut().configure(
             Generation { publisher: PUBLISHER, number: newest.generation },
-            newest.model.snapshot(),
-            grace,
+            newest.model.snapshot(scene.plan.grace),
         );
         if let Err(reason) = taken {
             scene.violated(format!("generation {generation} is refused: {reason}"));
@@ -196,15 +197,13 @@ impl Running {
     pub(super) fn refuse(&self, scene: &Scene) {
         let newest = scene.versions.borrow().last().cloned();
         let Some(newest) = newest else { return };
-        let mut snapshot = newest.model.snapshot();
+        let mut snapshot = newest.model.snapshot(scene.plan.grace);
         let Some(trigger) = snapshot.triggers.last_mut() else { return };
         trigger.filter = eagre_filter::Filter::Cesql("type = (".into());
-        let grace = Duration::from_nanos(scene.plan.grace);
-        let refused = self.process.borrow_mut().configure(
-            Generation { publisher: PUBLISHER, number: newest.generation },
-            snapshot,
-            grace,
-        );
+        let refused = self
+            .process
+            .borrow_mut()
+            .configure(Generation { publisher: PUBLISHER, number: newest.generation }, snapshot);
         assert!(refused.is_err(), "a filter that does not parse is compiled");
         scene.saw(Seen::GenerationRefused);
     }

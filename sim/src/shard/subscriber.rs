@@ -221,7 +221,7 @@ impl Connection {
             run: self.scene.run(),
             is_sink: self.subscriber == SINK,
             ok: says_yes,
-            clean: says_yes && matches!(manner, Manner::Status(_)),
+            clean: says_yes && matches!(manner, Manner::Status(_)) && self.scene.plan.habits.resets == 0,
             reply,
         };
         let mut ledger = self.scene.ledger.borrow_mut();

@@ -23,9 +23,7 @@ pub(crate) struct Disks {
     /// What every disk has of faults.
     faults: Faults,
     is_full: bool,
-    /// What a loss of power or a failed sync cost was never durable; a sync that
-    /// fails may cost more.
-    pub(crate) sync_failed: bool,
+    is_out_of_descriptors: bool,
 }
 
 impl Disks {
@@ -37,7 +35,7 @@ impl Disks {
             removed: Vec::new(),
             faults: Faults::default(),
             is_full: false,
-            sync_failed: false,
+            is_out_of_descriptors: false,
         }
     }
 
@@ -78,6 +76,7 @@ impl Disks {
         let disk = Disk::seeded(self.random.fork(), self.trace.clone());
         disk.state().faults = self.faults;
         disk.state().is_full = self.is_full;
+        disk.state().is_out_of_descriptors = self.is_out_of_descriptors;
         self.by_directory.insert(directory.to_owned(), disk.clone());
         disk
     }
@@ -126,12 +125,13 @@ impl Disks {
     }
 
     /// From now on.
-    pub(crate) fn set(&mut self, faults: Faults, is_full: bool) {
-        (self.faults, self.is_full) = (faults, is_full);
+    pub(crate) fn set(&mut self, faults: Faults, is_full: bool, is_out_of_descriptors: bool) {
+        (self.faults, self.is_full, self.is_out_of_descriptors) = (faults, is_full, is_out_of_descriptors);
         for disk in self.by_directory.values() {
             let mut state = disk.state();
             state.faults = faults;
             state.is_full = is_full;
+            state.is_out_of_descriptors = is_out_of_descriptors;
         }
     }
 

@@ -156,11 +156,6 @@ impl Executor {
         self.ended.borrow().get(&pid).cloned()
     }
 
-    /// Tasks of a process.
-    pub(crate) fn tasks(&self, pid: Pid) -> usize {
-        self.tasks.borrow().values().filter(|task| task.pid == pid).count()
-    }
-
     /// Resolves when everybody else has had a turn.
     pub(crate) fn next_turn(self: &Rc<Self>) -> Local<'static, ()> {
         let executor = Rc::clone(self);

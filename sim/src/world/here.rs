@@ -30,7 +30,7 @@ impl World for Here {
     }
 
     fn monotonic_ms(&self) -> u64 {
-        self.machine.shared.clock.now() / MILLISECOND
+        self.machine.now() / MILLISECOND
     }
 
     fn calendar(&self) -> SystemTime {
