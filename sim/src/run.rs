@@ -131,7 +131,7 @@ impl Simulation {
                 self.log().release(now);
             }
             Step::Read => self.read(),
-            Step::Seek => self.seek(),
+            Step::Last => self.last(),
             Step::SetClock => self.set_clock(),
             Step::PassTime => {
                 let time = Duration::from_millis(self.random.below(700));
@@ -456,20 +456,9 @@ impl Simulation {
         assert!(self.disk.state().has_lost(), "{damage}");
     }
 
-    fn seek(&mut self) {
-        let readable = self.model.readable();
-        let time_ms = match readable.len() as u64 {
-            0 => self.clock_ms,
-            records => readable[self.random.below(records) as usize].time_ms + self.random.below(2),
-        };
-        let expected = readable.iter().find(|record| record.time_ms >= time_ms);
-        let expected = expected.map_or(self.model.durable, |record| record.lsn);
-        let last = readable.last().map(|record| record.lsn);
+    fn last(&mut self) {
+        let last = self.model.readable().last().map(|record| record.lsn);
         let log = self.log.as_ref().expect("the log is open between steps");
-        match log.seek(time_ms) {
-            Ok(found) => assert_eq!(found, expected, "sought {time_ms} ms"),
-            Err(damage) => self.excuse(&damage.to_string()),
-        }
         match log.last() {
             Ok(found) => assert_eq!(found.map(|entry| entry.lsn), last, "the last record"),
             Err(damage) => self.excuse(&damage.to_string()),
