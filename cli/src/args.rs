@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use eagre_controlplane::Grace;
 use eagre_dataplane::TuningArgs;
 use eagre_wal::Since;
 
@@ -75,6 +76,10 @@ pub struct UpArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub tuning: TuningArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub grace: Grace,
 }
 
 /// `eagre check`.

@@ -76,6 +76,8 @@ subscribers of the triggers need not exist.
 
 JSON: {\"value\":…,\"error\":null|\"cast\"|…,\"matches\":…} for an expression, one line a trigger
 for manifests: {\"namespace\":…,\"name\":…,\"broker\":…,\"matches\":…,\"stops\":[{\"path\",\"asks\",\"has\"}]}.
+What cannot be judged: {\"value\":null,\"error\":\"parse\"|\"event\"|\"manifest\",\"matches\":false,\"message\":…,
+\"path\":…,\"line\":…,\"column\":…,\"hint\":…}, a line for each mistake.
 
 Exit codes:
   0   judged, whatever came out                 1   with --exit-code: it does not match

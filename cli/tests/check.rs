@@ -4,6 +4,7 @@ mod support;
 
 use std::{fs, net::TcpListener};
 
+use eagre_dataplane::{Driver, Requested, choose_driver};
 use serde_json::Value;
 use support::{free_address, output, text};
 use tempfile::TempDir;
@@ -41,6 +42,16 @@ fn json_has_every_check_with_its_status() {
         );
     }
     assert_eq!(output.status.code(), Some(if found["ok"] == true { 0 } else { 1 }));
+}
+
+#[test]
+fn io_uring_is_well_exactly_where_the_data_plane_takes_it() {
+    let data = tempfile::tempdir().unwrap();
+    let found: Value = serde_json::from_slice(&check(&data, &["-o", "json"]).stdout).unwrap();
+    let check = found["checks"].as_array().unwrap().iter().find(|check| check["name"] == "io_uring").unwrap();
+    let choice = choose_driver(Requested::Auto).unwrap();
+    assert_eq!(check["status"] == "ok", choice.driver == Driver::Uring, "{check}");
+    assert_eq!(check["detail"], choice.reason);
 }
 
 #[test]

@@ -23,9 +23,13 @@ fn the_version_is_that_of_the_package() {
 
 #[test]
 fn misuse_ends_with_the_code_for_usage() {
-    for arguments in
-        [&[][..], &["no-such-command"], &["up", "--fsync", "sometimes"], &["up", "--driver", "x"]]
-    {
+    for arguments in [
+        &[][..],
+        &["no-such-command"],
+        &["up", "--fsync", "sometimes"],
+        &["up", "--driver", "x"],
+        &["up", "--grace", "25h"],
+    ] {
         assert_eq!(output(arguments).status.code(), Some(64), "{arguments:?}");
     }
 }

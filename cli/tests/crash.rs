@@ -15,7 +15,7 @@ use std::{
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Up, is_gone, kill, wait_for};
+use crate::support::{PATIENCE, Up, is_gone, kill, wait_for};
 
 const EVENTS: usize = 10_000;
 const PRODUCERS: usize = 8;
@@ -47,9 +47,13 @@ fn ten_thousand_accepted_events_survive_the_kill_of_every_process() {
     up.line("is ready");
     port.listen(1024).unwrap();
     let arrived = count_arrivals(port.into());
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while arrived.lock().unwrap().len() < EVENTS && Instant::now() < deadline {
+    let (mut count, mut since) = (0, Instant::now());
+    while count < EVENTS && since.elapsed() < PATIENCE {
         thread::sleep(Duration::from_millis(20));
+        let now = arrived.lock().unwrap().len();
+        if now > count {
+            (count, since) = (now, Instant::now());
+        }
     }
     let arrived = arrived.lock().unwrap();
     let missing: Vec<_> = (0..EVENTS).filter(|id| !arrived.contains(&id.to_string())).take(5).collect();

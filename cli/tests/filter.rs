@@ -142,6 +142,45 @@ fn a_text_that_is_no_expression_is_shown_with_a_caret_at_the_mistake() {
     assert!(stderr(&output).contains("empty"), "{}", stderr(&output));
 }
 
+/// Every line of the output, which need not be a success.
+fn lines(output: &Output) -> Vec<Value> {
+    stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_cannot_be_judged_is_an_object_with_the_place_too() {
+    let folder = folder();
+    let output = cesql(&folder, "tier = 'gold'\nAND (", &["-o", "json"]);
+    assert_eq!(output.status.code(), Some(65));
+    let [object] = &lines(&output)[..] else { panic!("{}", text(&output)) };
+    assert_eq!((&object["value"], &object["error"]), (&Value::Null, &json!("parse")));
+    assert_eq!((&object["matches"], &object["path"]), (&json!(false), &json!("--cesql")));
+    assert_eq!((&object["line"], &object["column"]), (&json!(2), &json!(6)));
+    assert!(!object["message"].as_str().unwrap().is_empty() && !object["hint"].as_str().unwrap().is_empty());
+    assert!(stderr(&output).starts_with("--cesql:2:6: error: "), "{}", stderr(&output));
+
+    fs::write(folder.path().join("event.json"), "[]").unwrap();
+    let output = cesql(&folder, "TRUE", &["-o", "json"]);
+    assert_eq!(output.status.code(), Some(65));
+    assert_eq!(lines(&output)[0]["error"], "event", "{}", text(&output));
+
+    let broken = TRIGGERS.replace("vip AND amount > 1000", "vip AND AND").replace("tier: gold", "TIER: gold");
+    fs::write(folder.path().join("triggers.yaml"), broken).unwrap();
+    for command in ["test", "explain"] {
+        let arguments = [command, "-f", "triggers.yaml", "--event", "event.json", "-o", "json"];
+        let output = filter(&folder, &arguments);
+        assert_eq!(output.status.code(), Some(78));
+        let places: Vec<_> = lines(&output)
+            .iter()
+            .map(|object| {
+                assert_eq!((&object["value"], &object["error"]), (&Value::Null, &json!("manifest")));
+                object["line"].as_u64().unwrap()
+            })
+            .collect();
+        assert_eq!(places, [10, 18], "{}", text(&output));
+    }
+}
+
 #[test]
 fn the_exit_code_tells_the_verdict_only_where_asked() {
     let folder = folder();
@@ -158,10 +197,9 @@ fn the_exit_code_tells_the_verdict_only_where_asked() {
 fn each_trigger_of_a_file_is_an_object_of_its_own() {
     let folder = folder();
     let output = filter(&folder, &["test", "-f", "triggers.yaml", "--event", "event.json", "-o", "json"]);
-    let lines: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let stop = |path, asks, has| json!({"path": path, "asks": asks, "has": has});
     assert_eq!(
-        lines,
+        lines(&output),
         [
             json!({"namespace": "shop", "name": "all", "broker": "archive", "matches": true, "stops": []}),
             json!({"namespace": "shop", "name": "gold", "broker": "orders", "matches": true, "stops": []}),

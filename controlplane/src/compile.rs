@@ -11,11 +11,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use eagre_snapshot::{self as snapshot, Backoff, Endpoint, Format, Id, Snapshot};
+use eagre_snapshot::{self as snapshot, Backoff, Endpoint, Excess, Format, Id, Member, Snapshot};
 
 use crate::config::Configs;
 use crate::index::Index;
-use crate::manifest::{self, Diagnostic, Metadata};
+use crate::manifest::{self, Diagnostic, Metadata, Place};
 use crate::resolve::Resolver;
 
 /// What compiling yields.
@@ -30,6 +30,8 @@ pub struct Compiled {
 /// Compiles all objects.
 pub fn compile(index: &Index, resolver: &Resolver) -> Compiled {
     let mut snapshot = Snapshot::default();
+    // Where those in the snapshot are written.
+    let (mut brokers, mut triggers) = (Vec::new(), Vec::new());
     let mut diagnostics = Vec::new();
     let mut configs = Configs::new(index);
     // Resolved once for all triggers, and also for a broker that has none yet.
@@ -45,7 +47,9 @@ pub fn compile(index: &Index, resolver: &Resolver) -> Compiled {
         }
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
         let settings = configs.settings(broker);
-        snapshot.brokers.push(snapshot::Broker { id, namespace, name, settings });
+        let annotations = metadata.annotations.clone();
+        brokers.push(&metadata.place);
+        snapshot.brokers.push(snapshot::Broker { id, namespace, name, settings, annotations });
     }
     diagnostics.extend(configs.into_remarks());
     let mut foreign_triggers: HashMap<Id, usize> = HashMap::new();
@@ -60,7 +64,10 @@ pub fn compile(index: &Index, resolver: &Resolver) -> Compiled {
             continue;
         }
         match compile_trigger(trigger, broker, sinks.get(&broker_id), resolver, index) {
-            Ok(trigger) => snapshot.triggers.push(trigger),
+            Ok(compiled) => {
+                triggers.push(&trigger.metadata.place);
+                snapshot.triggers.push(compiled);
+            }
             Err(errors) => diagnostics.extend(errors),
         }
     }
@@ -68,6 +75,7 @@ pub fn compile(index: &Index, resolver: &Resolver) -> Compiled {
         let triggers = foreign_triggers.get(&id("Broker", &broker.metadata)).copied().unwrap_or(0);
         diagnostics.push(left_alone(broker, triggers));
     }
+    diagnostics.extend(snapshot.excess().map(|excess| beyond(excess, &brokers, &triggers)));
     let failed = diagnostics.iter().any(Diagnostic::is_error);
     Compiled { snapshot: (!failed).then_some(snapshot), diagnostics }
 }
@@ -97,6 +105,7 @@ fn compile_trigger(
         subscriber,
         delivery: delivery(settings),
         dead_letter: own_sink.or_else(|| broker_sink.cloned()),
+        annotations: trigger.metadata.annotations.clone(),
     })
 }
 
@@ -137,6 +146,17 @@ pub(crate) fn orphan(trigger: &manifest::Trigger) -> Diagnostic {
         format!("trigger {namespace}/{name} is not active: there is no broker {namespace}/{}", broker.value);
     let hint = "add the broker, or correct the name; a trigger and its broker share a namespace";
     Diagnostic::warning(&broker.place, message, hint)
+}
+
+/// More than the data plane takes: refused before it is asked.
+fn beyond(excess: Excess, brokers: &[&Place], triggers: &[&Place]) -> Diagnostic {
+    let place = match excess.first {
+        Member::Broker(index) => brokers[index],
+        Member::Trigger(index) => triggers[index],
+    };
+    let hint =
+        "this is the first beyond, in order of namespace and name; serve some of them with another Eagre";
+    Diagnostic::error(place, excess.to_string(), hint)
 }
 
 fn left_alone(broker: &manifest::Broker, triggers: usize) -> Diagnostic {

@@ -38,7 +38,7 @@ mod check;
 mod filters;
 mod log;
 
-pub use args::{Args, DEFAULT_INGRESS_URL, LogFormat};
+pub use args::{Args, DEFAULT_INGRESS_URL, Grace, LogFormat};
 pub use check::{Report, check};
 pub use filters::{TriggerFilter, TriggerFilters, trigger_filters};
 pub use manifest::{Diagnostic, Severity};

@@ -290,6 +290,23 @@ fn the_built_in_broker_has_the_stock_defaults() {
 }
 
 #[test]
+fn annotations_that_are_eagres_own_reach_the_snapshot_and_no_others() {
+    let annotated = |name: &str| {
+        format!(
+            "metadata: {{name: {name}, namespace: ns, annotations: {{eventing.knative.dev/creator: me, \
+             eagre.eventing.knative.dev/delivery.order: {name}}}}}"
+        )
+    };
+    let text = pair("", SUBSCRIBER)
+        .replace("metadata: {name: b, namespace: ns}", &annotated("b"))
+        .replace("metadata: {name: t, namespace: ns}", &annotated("t"));
+    let snapshot = compile(&text);
+    let own =
+        |value: &str| [("eagre.eventing.knative.dev/delivery.order".to_owned(), value.to_owned())].into();
+    assert_eq!((&snapshot.brokers[0].annotations, &snapshot.triggers[0].annotations), (&own("b"), &own("t")));
+}
+
+#[test]
 fn the_orders_example_is_valid_and_does_what_it_says() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/orders.yaml");
     let report = check(std::slice::from_ref(&path));

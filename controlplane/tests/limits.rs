@@ -6,7 +6,15 @@ use std::{
     path::Path,
 };
 
-use eagre_controlplane::{Report, check, limits};
+use eagre_controlplane::{
+    Report, check,
+    compile::{Compiled, compile},
+    index::Index,
+    limits,
+    manifest::{Object, parse},
+    resolve::Resolver,
+};
+use eagre_snapshot::{ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX, TRIGGERS_MAX, encode};
 
 fn check_one(path: &Path) -> Report {
     check(&[path.to_owned()])
@@ -51,6 +59,80 @@ fn a_folder_without_manifests_is_a_warning() {
     let report = check_one(dir.path());
     assert!(report.is_ok());
     assert_eq!(report.diagnostics[0].message, "holds no *.yaml or *.yml file");
+}
+
+#[test]
+fn annotations_beyond_the_limits_of_a_snapshot_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.yaml");
+    let long = "x".repeat(ANNOTATIONS_BYTES_MAX);
+    let many: String =
+        (0..=ANNOTATIONS_MAX).map(|n| format!("    eagre.eventing.knative.dev/a{n}: x\n")).collect();
+    for (annotations, message) in [
+        (many, "more than 32 annotations that begin with `eagre.eventing.knative.dev/`"),
+        (format!("    eagre.eventing.knative.dev/a: {long}\n"), "more than 4096 bytes of annotations"),
+    ] {
+        let head =
+            "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata:\n  name: b\n  annotations:\n";
+        fs::write(&path, head.to_owned() + &annotations).unwrap();
+        let report = check_one(&path);
+        let error = report.diagnostics.iter().find(|diagnostic| diagnostic.is_error());
+        let error = error.unwrap_or_else(|| panic!("{report}"));
+        assert!(error.message.contains(message) && error.line >= 6, "{report}");
+    }
+}
+
+/// `count` triggers of one broker, all at line 3 of their own file.
+fn compiled(count: usize, target: &str) -> Compiled {
+    let object = |name: &str, text: &str| {
+        let path = Path::new(name).into();
+        parse(&path, &format!("apiVersion: eventing.knative.dev/v1\n{text}")).objects.remove(0)
+    };
+    let mut index = Index::default();
+    index.insert(object("b.yaml", "kind: Broker\nmetadata: {name: b}\n")).unwrap();
+    let trigger = object(
+        "t.yaml",
+        &format!(
+            "kind: Trigger\nmetadata: {{name: t}}\nspec: {{broker: b, subscriber: {{uri: 'http://h/{target}'}}}}\n"
+        ),
+    );
+    let Object::Trigger(trigger) = trigger else { panic!("not a trigger") };
+    for number in 0..count {
+        let mut trigger = trigger.clone();
+        trigger.metadata.name = format!("t{number:06}");
+        trigger.metadata.place.path = Path::new(&format!("t{number}.yaml")).into();
+        index.insert(Object::Trigger(trigger)).unwrap();
+    }
+    compile(&index, &Resolver::new("http://h").unwrap())
+}
+
+#[test]
+fn the_first_trigger_too_many_is_refused_by_the_place_of_its_manifest() {
+    assert_eq!(
+        compiled(TRIGGERS_MAX, "").snapshot.map(|snapshot| snapshot.triggers.len()),
+        Some(TRIGGERS_MAX)
+    );
+    let refused = compiled(TRIGGERS_MAX + 1, "");
+    assert!(refused.snapshot.is_none());
+    let error = refused.diagnostics[0].to_string();
+    assert!(
+        error.starts_with("t100000.yaml:3:18: error: one configuration has at most 100000 triggers"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_first_trigger_too_long_is_refused_by_the_place_of_its_manifest() {
+    // The path is in the URI and in the target: 16 KiB a trigger, of 64 MiB.
+    let path = "x".repeat(8_000);
+    let refused = compiled(5_000, &path);
+    assert!(refused.snapshot.is_none());
+    let error = refused.diagnostics[0].to_string();
+    let limit = "error: one configuration has at most 67108864 bytes of brokers and triggers";
+    assert!(error.contains(limit), "{error}");
+    let first: usize = error[1..error.find('.').unwrap()].parse().unwrap();
+    let fits = compiled(first, &path).snapshot.expect("one less is within the limit");
+    assert!(encode(1, &fits).is_ok());
 }
 
 #[test]

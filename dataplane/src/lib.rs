@@ -38,10 +38,16 @@ mod metrics;
 mod tuning;
 // The outside world.
 mod runtime;
+// And another one in its place.
+#[cfg(feature = "simulation")]
+pub mod simulation;
 // Bounds that nobody sets.
 mod limits;
 
 pub use process::run;
-pub use runtime::{driver::Requested, exit};
+pub use runtime::{
+    driver::{Driver, Requested, choose as choose_driver},
+    exit,
+};
 pub use store::contents;
 pub use tuning::{Args, LogFormat, TuningArgs, sample as sample_settings};

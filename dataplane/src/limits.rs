@@ -71,9 +71,8 @@ pub mod delivery {
     pub const NO_ROOM_PAUSE: Duration = Duration::from_secs(30);
     /// 1xx responses before the final one.
     pub const INTERIM_RESPONSES_MAX: usize = 8;
-    /// Bytes kept of the body of a failed attempt; base64 makes of them the 1,024
-    /// that `knativeerrordata` may have (contract 3.8).
-    pub const ERROR_BODY_BYTES_MAX: usize = 768;
+    /// Bytes kept of the body of a failed attempt: what `knativeerrordata` may tell.
+    pub const ERROR_BODY_BYTES_MAX: usize = eagre_event::ERROR_DATA_BYTES_MAX;
 }
 
 /// What a shard holds.

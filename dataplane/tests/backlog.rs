@@ -41,15 +41,14 @@ fn start_with(snapshot: &Snapshot, text: &str) -> (Plane, tempfile::NamedTempFil
 /// Posts until 202; what is refused while a segment is prepared or freed is
 /// posted again, as a producer does.
 fn post(client: &mut Client, request: &[u8]) {
-    for _ in 0..2000 {
+    eventually("the log has room", || {
         let response = client.exchange(request);
         match response.status {
-            202 => return,
-            503 => std::thread::sleep(std::time::Duration::from_millis(5)),
+            202 => true,
+            503 => false,
             status => panic!("{status}: {}", response.text()),
         }
-    }
-    panic!("the log stays full");
+    });
 }
 
 fn body(number: usize) -> Vec<u8> {

@@ -129,12 +129,16 @@ fn a_malformed_or_endless_response_fails_the_attempt_and_nothing_else() {
     }
 }
 
+/// Never answers.
+fn hang() -> Vec<u8> {
+    loop {
+        std::thread::park();
+    }
+}
+
 #[test]
 fn an_attempt_ends_at_its_timeout() {
-    let subscriber = Subscriber::start(|_| {
-        std::thread::sleep(Duration::from_secs(2));
-        answer(200)
-    });
+    let subscriber = Subscriber::start(|_| hang());
     let sink = Subscriber::start(|_| answer(202));
     let mut slow = trigger("t", subscriber.address);
     slow.delivery.timeout_ms = Some(100);
@@ -202,11 +206,7 @@ fn a_body_that_is_no_event_and_a_reply_in_202_are_ignored() {
 #[test]
 fn one_subscriber_that_hangs_does_not_slow_the_other_nine() {
     let healthy = Subscriber::start(|_| answer(200));
-    let hanging = Subscriber::start(|_| {
-        loop {
-            std::thread::park();
-        }
-    });
+    let hanging = Subscriber::start(|_| hang());
     let mut triggers = vec![trigger("hangs", hanging.address)];
     triggers.extend((1..10).map(|n| trigger(&format!("t{n}"), healthy.address)));
     let plane = Plane::start(&snapshot(triggers), &["--shards", "1"]);

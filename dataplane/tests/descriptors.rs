@@ -5,7 +5,7 @@ mod support;
 
 use std::{net::TcpStream, process::Command};
 
-use eagre_snapshot::{StatsReader, TriggerStats};
+use eagre_snapshot::{Counter, StatsReader, TriggerStats};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use support::{Absent, Client, Plane, Subscriber, answer, delivery, event, eventually, snapshot, trigger};
 
@@ -109,8 +109,8 @@ fn connections_that_never_finish_a_request_keep_no_event_from_its_subscriber() {
     eventually("no place is left", || setting.plane.metric("eagre_ingress_accept_pauses_total") > 0);
     let (subscriber, _refusing) = (absent.start(|_| answer(200)), refusing.start(|_| answer(422)));
     subscriber.wait_for(EVENTS);
-    eventually("all are kept", || setting.stats(&kept).kept == EVENTS as u64);
-    assert_eq!(setting.stats(&kept).dropped, 0);
+    eventually("all are kept", || setting.stats(&kept)[Counter::Kept] == EVENTS as u64);
+    assert_eq!(setting.stats(&kept)[Counter::Dropped], 0);
     // They have been at it all the time.
     drop(begun);
     setting.post(EVENTS);
@@ -184,15 +184,19 @@ fn while_nothing_can_be_opened_all_waits_and_afterwards_all_is_well() {
         assert!(setting.plane.is_running());
         for trigger in [&healthy, &kept] {
             let stats = setting.stats(trigger);
-            let ended = (stats.delivered, stats.kept, stats.dropped);
-            assert_eq!((stats.failed_attempts, ended), (0, (0, 0, 0)), "{driver}");
+            let ended = (stats[Counter::Delivered], stats[Counter::Kept], stats[Counter::Dropped]);
+            assert_eq!((stats[Counter::FailedAttempts], ended), (0, (0, 0, 0)), "{driver}");
         }
         lift_limit(&setting.plane);
         subscriber.wait_for(accepted);
-        eventually("all are kept", || setting.stats(&kept).kept == accepted as u64);
+        eventually("all are kept", || setting.stats(&kept)[Counter::Kept] == accepted as u64);
         let (healthy, kept) = (setting.stats(&healthy), setting.stats(&kept));
-        assert_eq!((healthy.delivered, healthy.failed_attempts), (accepted as u64, 0), "{driver}");
-        assert_eq!((kept.failed_attempts, kept.dropped), (accepted as u64, 0), "{driver}");
+        assert_eq!(
+            (healthy[Counter::Delivered], healthy[Counter::FailedAttempts]),
+            (accepted as u64, 0),
+            "{driver}"
+        );
+        assert_eq!((kept[Counter::FailedAttempts], kept[Counter::Dropped]), (accepted as u64, 0), "{driver}");
         setting.post(accepted);
         assert!(setting.plane.metric("eagre_delivery_pauses_total") > 0);
         assert_eq!(setting.plane.stop(), Some(0));
@@ -211,20 +215,20 @@ fn a_dead_letter_waits_while_its_log_cannot_be_opened() {
     let mut setting = start(&snapshot(vec![kept.clone()]), &[]);
     setting.post(1);
     // Its connection is open, its answer comes now.
-    eventually("the attempt has begun", || setting.stats(&kept).in_flight == 1);
+    eventually("the attempt has begun", || setting.stats(&kept)[Counter::InFlight] == 1);
     limit(&setting.plane);
     tell.send(()).unwrap();
-    eventually("the attempt has failed", || setting.stats(&kept).failed_attempts == 1);
+    eventually("the attempt has failed", || setting.stats(&kept)[Counter::FailedAttempts] == 1);
     let run = setting.plane.directory.path().join("run");
     let beats = || StatsReader::open(&run).unwrap().read().unwrap().unwrap().shards[0].heartbeat_ms;
     let before = beats();
     eventually("the shard goes on", || beats() > before + 1000);
     let stats = setting.stats(&kept);
-    assert_eq!((stats.kept, stats.dropped), (0, 0));
+    assert_eq!((stats[Counter::Kept], stats[Counter::Dropped]), (0, 0));
     lift_limit(&setting.plane);
-    eventually("it is kept", || setting.stats(&kept).kept == 1);
+    eventually("it is kept", || setting.stats(&kept)[Counter::Kept] == 1);
     let stats = setting.stats(&kept);
-    assert_eq!((stats.failed_attempts, stats.dropped), (1, 0));
+    assert_eq!((stats[Counter::FailedAttempts], stats[Counter::Dropped]), (1, 0));
     assert_eq!(refusing.count(), 1);
     assert!(setting.plane.is_running());
 }

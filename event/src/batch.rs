@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::draft::Draft;
 use crate::error::Error as EventError;
+use crate::limits::BATCH_EVENTS_MAX;
 use crate::mode::{Mode, mode};
 use crate::structured;
 
@@ -51,9 +52,9 @@ pub fn decode_batch<'h, E>(
     }
     let events: Vec<&RawValue> = serde_json::from_slice(body)
         .map_err(|error| BatchError::Batch(structured::json_error(&error, "array")))?;
-    let max = draft.limits.batch_events_max;
-    if events.len() > max {
-        return Err(BatchError::Batch(EventError::Limit { what: "events of a batch", max }));
+    if events.len() > BATCH_EVENTS_MAX {
+        let error = EventError::Limit { what: "events of a batch", max: BATCH_EVENTS_MAX };
+        return Err(BatchError::Batch(error));
     }
     for ((position, event), headers) in events.iter().enumerate().zip(std::iter::repeat(headers)) {
         let body = event.get().as_bytes();

@@ -6,7 +6,6 @@ use base64::engine::general_purpose::STANDARD;
 use crate::name::BROKER_TTL;
 use crate::percent;
 use crate::record::Record;
-use crate::value::Value;
 
 /// How much of a failing response's body is kept: 768 bytes are 1,024
 /// characters of base64, the size upstream promises.
@@ -23,46 +22,30 @@ pub struct Failure<'a> {
     pub data: &'a [u8],
 }
 
-impl Failure<'_> {
-    /// Calls `each` with the attributes to add. Those that the event already
-    /// has are kept (contract section 9, 3); empty ones are left out.
-    pub(crate) fn each_attribute(&self, record: &Record<'_>, mut each: impl FnMut(&str, Value<'_>)) {
-        let data = &self.data[..self.data.len().min(ERROR_DATA_BYTES_MAX)];
-        let data = STANDARD.encode(data);
-        let attributes = [
-            ("knativeerrordest", Some(Value::String(self.destination))),
-            ("knativeerrorcode", self.code.map(|code| Value::Integer(i32::from(code)))),
-            ("knativeerrordata", Some(Value::String(&data))),
-        ];
-        for (name, value) in attributes {
-            let value = value.filter(|value| *value != Value::String(""));
-            if let Some(value) = value.filter(|_| record.attribute(name).is_none()) {
-                each(name, value);
-            }
-        }
-    }
-}
-
 impl Record<'_> {
     /// Appends the header block for a dead letter sink: the record's own, then
-    /// `knativebrokerttl`, then the error attributes it does not already have.
+    /// `knativebrokerttl`, then the error attributes. Those that the event already
+    /// has are kept (contract section 9, 3); empty ones are left out.
     pub fn write_dead_letter_headers(&self, out: &mut Vec<u8>, failure: &Failure<'_>) {
         out.extend_from_slice(self.headers());
-        line(out, BROKER_TTL, Value::Integer(i32::from(self.ttl())));
-        failure.each_attribute(self, |name, value| line(out, name, value));
+        line(out, BROKER_TTL, itoa::Buffer::new().format(self.ttl()));
+        let mut digits = itoa::Buffer::new();
+        let data = &failure.data[..failure.data.len().min(ERROR_DATA_BYTES_MAX)];
+        let mut add = |name, value: &str| {
+            if !value.is_empty() && self.attribute(name).is_none() {
+                line(out, name, value);
+            }
+        };
+        add("knativeerrordest", failure.destination);
+        add("knativeerrorcode", failure.code.map_or("", |code| digits.format(code)));
+        add("knativeerrordata", &STANDARD.encode(data));
     }
 }
 
-fn line(out: &mut Vec<u8>, name: &str, value: Value<'_>) {
+fn line(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(b"ce-");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    match value {
-        Value::String(text) => {
-            percent::encode(text, out);
-        }
-        Value::Integer(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
-        Value::Boolean(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
-    }
+    percent::encode(value, out);
     out.extend_from_slice(b"\r\n");
 }

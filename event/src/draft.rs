@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::error::{Error, Fault};
 use crate::index::{ABSENT, ENTRY_BYTES, Entry, Index};
-use crate::limits::Limits;
+use crate::limits::{ATTRIBUTE_NAME_BYTES_MAX, ATTRIBUTES_MAX, HEADER_BLOCK_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::mode::{Claim, Mode};
 use crate::name::{ARRIVAL_TIME, Known, SpecVersion};
 use crate::value::{Tag, Value};
@@ -52,7 +52,6 @@ pub(crate) enum Payload {
 /// [`record_parts`](Draft::record_parts); lookups in between.
 #[derive(Debug)]
 pub struct Draft {
-    pub(crate) limits: Limits,
     pub(crate) spec: SpecVersion,
     known: [u16; Known::COUNT],
     entries: Vec<[u8; ENTRY_BYTES]>,
@@ -78,15 +77,9 @@ impl Default for Draft {
 }
 
 impl Draft {
-    /// An empty draft with the default limits.
+    /// An empty draft.
     pub fn new() -> Draft {
-        Draft::with_limits(Limits::default())
-    }
-
-    /// An empty draft that refuses what passes `limits`.
-    pub fn with_limits(limits: Limits) -> Draft {
         Draft {
-            limits,
             spec: SpecVersion::V1,
             known: [ABSENT; Known::COUNT],
             entries: Vec::new(),
@@ -226,9 +219,8 @@ impl Draft {
     /// Starts the line `ce-name: ` and returns where the name is. The name is
     /// checked here and turned into lower case.
     pub(crate) fn open_line(&mut self, name: &[u8]) -> Result<Range<usize>, Error> {
-        if name.len() > usize::from(self.limits.attribute_name_bytes_max) {
-            let max = usize::from(self.limits.attribute_name_bytes_max);
-            return Err(Error::Limit { what: "bytes of an attribute name", max });
+        if name.len() > ATTRIBUTE_NAME_BYTES_MAX {
+            return Err(Error::Limit { what: "bytes of an attribute name", max: ATTRIBUTE_NAME_BYTES_MAX });
         }
         if name.is_empty() || !name.iter().all(u8::is_ascii_alphanumeric) {
             return Err(Error::attribute(name, Fault::Name));
@@ -310,8 +302,8 @@ impl Draft {
     }
 
     fn push(&mut self, entry: Entry) -> Result<(), Error> {
-        if self.entries.len() >= usize::from(self.limits.attributes_max) {
-            return Err(Error::Limit { what: "attributes", max: usize::from(self.limits.attributes_max) });
+        if self.entries.len() >= ATTRIBUTES_MAX {
+            return Err(Error::Limit { what: "attributes", max: ATTRIBUTES_MAX });
         }
         self.check_block()?;
         if let Some(known) = entry.known {
@@ -322,9 +314,10 @@ impl Draft {
     }
 
     fn check_block(&self) -> Result<(), Error> {
-        let max = self.limits.header_block_bytes_max as usize;
-        let too_long = self.block.len().max(self.arena.len()) > max;
-        if too_long { Err(Error::Limit { what: "bytes of rendered headers", max }) } else { Ok(()) }
+        if self.block.len().max(self.arena.len()) > HEADER_BLOCK_BYTES_MAX {
+            return Err(Error::Limit { what: "bytes of rendered headers", max: HEADER_BLOCK_BYTES_MAX });
+        }
+        Ok(())
     }
 
     /// Checks that nothing is missing and adds the pass-through fields.
@@ -338,9 +331,8 @@ impl Draft {
                 return Err(Error::attribute(required.name().as_bytes(), Fault::Missing));
             }
         }
-        if self.payload(body).len() > self.limits.payload_bytes_max as usize {
-            let max = self.limits.payload_bytes_max as usize;
-            return Err(Error::Limit { what: "bytes of data", max });
+        if self.payload(body).len() > PAYLOAD_BYTES_MAX {
+            return Err(Error::Limit { what: "bytes of data", max: PAYLOAD_BYTES_MAX });
         }
         for (name, value) in headers.filter(|(name, _)| pass_through::is_carried(name)) {
             pass_through::render(name, value, &mut self.block)?;

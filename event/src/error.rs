@@ -52,7 +52,7 @@ pub enum Error {
         /// What is wrong and how to mend it.
         reason: &'static str,
     },
-    /// A bound of [`Limits`](crate::Limits) is passed.
+    /// A bound of this crate is passed.
     #[error("{what} exceed the limit of {max}; send a smaller event")]
     Limit {
         /// What there is too much of.

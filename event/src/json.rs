@@ -4,9 +4,8 @@ use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
-use crate::dead_letter::Failure;
 use crate::media_type;
-use crate::name::{BROKER_TTL, CONTENT_ENCODING, Known, SpecVersion};
+use crate::name::{CONTENT_ENCODING, Known, SpecVersion};
 use crate::record::Record;
 use crate::value::Value;
 
@@ -18,16 +17,6 @@ impl Record<'_> {
     /// no place in an envelope and is left out.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         self.write_attributes(out);
-        self.write_data(out);
-        out.push(b'}');
-    }
-
-    /// Appends the dead letter in structured mode: the event with
-    /// `knativebrokerttl` and the error attributes it does not already have.
-    pub fn write_dead_letter_json(&self, out: &mut Vec<u8>, failure: &Failure<'_>) {
-        self.write_attributes(out);
-        member(out, BROKER_TTL, Value::Integer(i32::from(self.ttl())));
-        failure.each_attribute(self, |name, value| member(out, name, value));
         self.write_data(out);
         out.push(b'}');
     }

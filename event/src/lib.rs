@@ -15,13 +15,11 @@
 //! codec has them), the judging of filters, storage, and any upgrade of 0.3 to 1.0.
 
 mod limits;
-pub use limits::Limits;
 mod error;
 pub use error::{Error, Fault};
 mod mode;
 pub use mode::{Mode, is_event, mode};
 mod name;
-pub use name::SpecVersion;
 mod value;
 pub use value::Value;
 mod draft;

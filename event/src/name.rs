@@ -4,7 +4,7 @@
 /// leaves with the version it came with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
-pub enum SpecVersion {
+pub(crate) enum SpecVersion {
     /// 0.3: `schemaurl`, `datacontentencoding`.
     V03 = 0,
     /// 1.0: `dataschema`, `data_base64`.
@@ -14,7 +14,7 @@ pub enum SpecVersion {
 
 impl SpecVersion {
     /// The value of `specversion`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             SpecVersion::V03 => "0.3",
             SpecVersion::V1 => "1.0",

@@ -142,11 +142,6 @@ impl<'a> Record<'a> {
         self.ttl
     }
 
-    /// The version of CloudEvents the producer used.
-    pub fn spec_version(&self) -> SpecVersion {
-        self.spec
-    }
-
     /// All attributes but `knativebrokerttl`, in the order of the header block.
     pub fn attributes(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
         self.index.iter()

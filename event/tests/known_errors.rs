@@ -2,7 +2,7 @@
 
 mod support;
 
-use eagre_event::{Draft, Error, Limits};
+use eagre_event::{BatchError, Draft, Error, decode_batch};
 use support::*;
 
 #[track_caller]
@@ -156,13 +156,7 @@ fn a_bad_envelope_is_told_with_its_place() {
 
 #[test]
 fn limits_are_answered_with_413() {
-    let limits = Limits {
-        attributes_max: 6,
-        header_block_bytes_max: 200,
-        attribute_name_bytes_max: 20,
-        ..Limits::default()
-    };
-    let mut draft = Draft::with_limits(Limits { payload_bytes_max: 3, ..limits });
+    let mut draft = Draft::new();
     let mut limit = |headers: &[(&str, &str)], body: &[u8]| match draft.decode(fields(headers), body) {
         Err(error @ Error::Limit { what, .. }) => {
             assert_eq!(error.status(), 413);
@@ -171,20 +165,35 @@ fn limits_are_answered_with_413() {
         Err(error) => panic!("{error}"),
         Ok(()) => None,
     };
-    assert_eq!(limit(&with(&[("ce-a", "1")]), b"123"), None);
-    assert_eq!(limit(&with(&[("ce-a", "1"), ("ce-b", "1")]), b""), Some("attributes"));
-    assert_eq!(limit(&REQUIRED, b"1234"), Some("bytes of data"));
-    let long = "x".repeat(200);
-    assert_eq!(
-        limit(&with(&[])[..].iter().copied().chain([("ce-a", &*long)]).collect::<Vec<_>>(), b""),
-        Some("bytes of rendered headers")
-    );
-    assert_eq!(
-        limit(&REQUIRED.into_iter().chain([("x-b3-a", &*long)]).collect::<Vec<_>>(), b""),
-        Some("bytes of rendered headers")
-    );
-    assert_eq!(limit(&with(&[("ce-abcdefghijklmnopqrstu", "1")]), b""), Some("bytes of an attribute name"));
+    let many = |count: usize| {
+        let extensions = (0..count).map(|number| format!(r#","x{number}":1"#)).collect::<String>();
+        format!(r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t"{extensions}}}"#)
+    };
+    // The four of the envelope and the arrival time are among them.
+    assert_eq!(limit(&[STRUCTURED], many(8_395).as_bytes()), None);
+    assert_eq!(limit(&[STRUCTURED], many(8_396).as_bytes()), Some("attributes"));
+    let long = "x".repeat(256 << 10);
+    let mut limit_with = |name: &str, value: &str| {
+        let headers: Vec<_> = REQUIRED.into_iter().chain([(name, value)]).collect();
+        limit(&headers, b"")
+    };
+    assert_eq!(limit_with("ce-a", &long), Some("bytes of rendered headers"));
+    assert_eq!(limit_with("x-b3-a", &long), Some("bytes of rendered headers"));
+    let name = format!("ce-{}", &long[..=usize::from(u16::MAX)]);
+    assert_eq!(limit_with(&name, "1"), Some("bytes of an attribute name"));
     assert_eq!(limit(&REQUIRED, b"1"), None, "a draft is usable after an error");
+
+    let mut batch = |count: usize| {
+        let body = format!("[{}]", vec![many(0); count].join(","));
+        decode_batch(
+            fields(&[("content-type", "application/cloudevents-batch+json")]),
+            body.as_bytes(),
+            &mut draft,
+            |_, _| Ok::<(), ()>(()),
+        )
+    };
+    assert_eq!(batch(4_096), Ok(4_096));
+    assert!(matches!(batch(4_097), Err(BatchError::Batch(Error::Limit { what: "events of a batch", .. }))));
 }
 
 #[test]

@@ -26,8 +26,9 @@ const SOURCE: &str = "eagre-faultdisk";
 const FILE_SYSTEM: &str = "fuse.eagre-faultdisk";
 
 /// How long [`Mount::end`] waits for users that are going away: a killed process
-/// closes its files when the last operation of its rings has ended.
-const BUSY_PATIENCE: Duration = Duration::from_secs(2);
+/// closes its files when the last operation of its rings has ended. Who takes longer
+/// does not go away.
+const BUSY_PATIENCE: Duration = Duration::from_secs(60);
 /// Between two attempts.
 const BUSY_RETRY: Duration = Duration::from_millis(10);
 

@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, env, ops::Range, path::PathBuf};
 
 use eagre_faultdisk::{Cut, Loss};
-use eagre_wal::{AppendError, Backend, Cursor, Fsync, Kind, Log, Lsn, OpenError, Options, Poisoned};
+use eagre_wal::{AppendError, Backend, Cursor, Fsync, Kind, Log, Lsn, OpenError, Options, Place, Poisoned};
 use rustix::event::{PollFd, PollFlags, poll};
 use support::Mounted;
 
@@ -163,7 +163,10 @@ impl Life<'_> {
         self.account.consumed += records;
         self.unconsumed.drain(..records as usize);
         let read = self.unconsumed.front().copied().unwrap_or(self.log.durable());
-        self.log.update_cursor(CONSUMER, Cursor { read, pending: Vec::new() });
+        let cursor = Cursor { read, pending: Vec::new() };
+        if self.log.register(CONSUMER, Place::Here, &cursor).is_err() {
+            self.log.update_cursor(CONSUMER, Place::Here, &cursor).expect("it is registered");
+        }
         match self.log.append_cursors(7, Fsync::Always) {
             Ok(()) | Err(AppendError::Full(_)) => {}
             Err(AppendError::Poisoned(poisoned)) => return Err(poisoned),

@@ -6,7 +6,7 @@
 //! What remains passes or fails.
 
 use crate::Filter;
-use crate::cesql::{self, Binary, Expr, Function, SyntaxError, Unary};
+use crate::cesql::{self, Binary, Expr, Function, SyntaxError, Type, Unary};
 use crate::view::MEDIA_TYPE;
 
 /// What must hold of an event.
@@ -139,7 +139,7 @@ fn is_boolean(expr: &Expr) -> bool {
         Expr::Like { .. } | Expr::In { .. } => true,
         Expr::Binary(operator, ..) => operator.is_boolean(),
         Expr::Call { name, arguments } => {
-            Function::find(name, arguments.len()).is_some_and(Function::is_boolean)
+            Function::find(name, arguments.len()).is_some_and(|function| function.result() == Type::Boolean)
         }
         Expr::Unary(Unary::Negate, _) | Expr::Integer(_) | Expr::String(_) | Expr::Attribute(_) => false,
     }

@@ -40,11 +40,11 @@ fn deep_nesting_is_refused_and_not_recursed_into() {
 
 #[test]
 fn the_deepest_expression_that_parses_evaluates_folds_and_prints() {
-    let event = Event::default().with("qty", 5);
+    let event = Event::default().with("flag", true);
     for (open, close) in
-        [("NOT ", ""), ("- ", ""), ("ABS(", ")"), ("qty AND ", ""), ("", " + qty"), ("CONCAT(qty, ", ")")]
+        [("NOT ", ""), ("- ", ""), ("ABS(", ")"), ("flag AND ", ""), ("", " + flag"), ("CONCAT(flag, ", ")")]
     {
-        let build = |count: usize| format!("{}qty{}", open.repeat(count), close.repeat(count));
+        let build = |count: usize| format!("{}flag{}", open.repeat(count), close.repeat(count));
         let deepest = (1..=EXPRESSION_DEPTH_MAX).rev().find(|count| parse(&build(*count)).is_ok()).unwrap();
         assert!(deepest > EXPRESSION_DEPTH_MAX / 2, "{open}…{close}: {deepest}");
         let text = build(deepest);

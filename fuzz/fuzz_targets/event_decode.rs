@@ -8,7 +8,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use eagre_event::{Draft, Limits, Mode, Record, Ttl, Value, decode_batch, mode};
+use eagre_event::{Draft, Mode, Record, Ttl, Value, decode_batch, mode};
 use eagre_fuzz::Input;
 use libfuzzer_sys::fuzz_target;
 
@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let sent: Vec<Field<'_>> =
         given.iter().copied().chain(head.split(|byte| *byte == 0x1E).filter_map(field)).collect();
-    let mut draft = Draft::with_limits(if choices & 4 == 0 { Limits::default() } else { small() });
+    let mut draft = Draft::new();
 
     if mode(sent.iter().copied()) == Some(Mode::Batch) {
         assert!(draft.decode(sent.iter().copied(), body).is_err());
@@ -53,16 +53,6 @@ fuzz_target!(|data: &[u8]| {
 fn field(line: &[u8]) -> Option<Field<'_>> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     Some((std::str::from_utf8(&line[..colon]).ok()?, line[colon + 1..].trim_ascii()))
-}
-
-fn small() -> Limits {
-    Limits {
-        attributes_max: 8,
-        attribute_name_bytes_max: 20,
-        header_block_bytes_max: 512,
-        payload_bytes_max: 64,
-        batch_events_max: 3,
-    }
 }
 
 fn check(draft: &mut Draft, body: &[u8]) {

@@ -102,7 +102,7 @@ fn look(dir: &Path) -> Option<Shown> {
             }
         };
     }
-    let cursors = log.cursors().iter().map(|(consumer, cursor)| (consumer, cursor.clone())).collect();
+    let cursors = log.cursors().iter().collect();
     Some(Shown { end: log.end(), count: log.records(), cursors, records })
 }
 

@@ -142,8 +142,7 @@ pub fn chunk(out: &mut Vec<u8>, data: &[u8]) {
 
 /// The reason phrase of a status (RFC 9110 section 15, RFC 6585); empty if the
 /// status has none.
-#[must_use]
-pub const fn reason_phrase(status: u16) -> &'static str {
+const fn reason_phrase(status: u16) -> &'static str {
     match status {
         100 => "Continue",
         200 => "OK",

@@ -2,14 +2,13 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
 use crate::{FSYNC_INTERVAL_MS_RANGE, ValueError, duration, quantity, within};
 
 /// When an event counts as stored. Snapshots encode it: variants keep their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fsync {
     /// Once the disk has it.
+    #[default]
     Always,
     /// At most this long before the disk has it.
     Interval {

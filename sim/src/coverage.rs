@@ -18,14 +18,14 @@ macro_rules! branches {
 branches! {
     // Of the disk.
     TornPage, OldPage, NewPage, WriteCutByCrash, SyncCutByCrash, ShortWrite, InterruptedWrite, FailedWrite,
-    FailedSync, WriteBack, FailedWriteBack, Eviction, NoSpace, FailedPrepare, FailedRemove, NameLost,
+    FailedSync, WriteBack, FailedWriteBack, Eviction, NoSpace, NoResources, Refused, FailedPrepare, FailedRemove, RemovalWaits, SpareReplaced, NameLost,
     NameKept, ChoreAfterFlush, FlushAfterChore, FailedView,
     // Of starts.
     Killed, PowerCut, FailedRecovery, CrashInRecovery, SecondCrashInRecovery, OptionsChanged, Truncated,
-    BegunSegment, RecordsLost, GroupLost, CursorsReverted, PendingRestored,
+    BegunSegment, RecordsLost, GroupLost, CursorsReverted, PendingRestored, CursorCutOff,
     // Of the log.
-    Roll, Release, Poisoned, GroupKept, CursorWithRecord, FullPreparing, FullPending, FullMaxBytes,
-    FullNoSpace, TooLarge, WeakerBeforeStronger, Resumed,
+    Roll, Release, Poisoned, GroupKept, ProgressWithRecord, ProgressOfSeveral, StrangerRefused, FullPreparing, FullPending, FullMaxBytes,
+    FullNoSpace, FullNoResources, TooLarge, SyncedAll, WeakerBeforeStronger, Resumed,
     // Of bit rot.
     RotRefused, RotHeader, RotRecord, RotSeal, RotMissing, RotForeign, RotFoundByRead, RotCutOff, RotHarmless,
     RotClamped, StaleFrames,

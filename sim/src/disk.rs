@@ -14,7 +14,7 @@
 //! One number decides everything. A new disk has no faults and takes no time.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs::File as Device,
     io,
     os::fd::{AsFd, BorrowedFd},
@@ -28,7 +28,7 @@ use eagre_wal::{Chore, Completion, Header, Listing, Log, Lsn, OpenError, Options
 
 use crate::{
     coverage::{Branch, Coverage},
-    faults::{EDQUOT, EFBIG, EINTR, EIO, ENOSPC, Faults},
+    faults::{EDQUOT, EFBIG, EINTR, EINVAL, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC, Faults},
     file::File,
     random::Random,
     trace::Trace,
@@ -50,7 +50,8 @@ enum Job {
 /// A change of a name that a loss of power may undo.
 #[derive(Debug)]
 enum Renamed {
-    Made(Lsn),
+    /// And what had the name before.
+    Made(Lsn, Option<File>),
     Removed(Lsn, File),
 }
 
@@ -69,6 +70,8 @@ pub struct State {
     pub fail: Option<(u64, i32)>,
     /// No segment finds space.
     pub is_full: bool,
+    /// Nothing can be opened or mapped.
+    pub is_out_of_descriptors: bool,
     /// Syncs do not end.
     pub hold_syncs: bool,
     /// Times that somebody asked to be woken.
@@ -91,13 +94,14 @@ pub struct State {
     pub entropy: u32,
     /// Where the last write ends that was begun.
     intended_to: Lsn,
+    /// Segments that the process has mapped.
+    mapped: BTreeSet<Lsn>,
     renamed: Vec<Renamed>,
     flight: Option<Flight>,
     chores: VecDeque<(Job, u64)>,
     turn: u64,
     is_dead: bool,
     has_failed: bool,
-    removal_failed: bool,
     is_fatal: bool,
     has_lost: bool,
 }
@@ -137,6 +141,7 @@ impl Disk {
             operations: 0,
             fail: None,
             is_full: false,
+            is_out_of_descriptors: false,
             hold_syncs: false,
             wakes: 0,
             write_bytes_max: None,
@@ -146,6 +151,7 @@ impl Disk {
             trace,
             coverage: Coverage::default(),
             intended_to: Lsn::ZERO,
+            mapped: BTreeSet::new(),
             renamed: Vec::new(),
             flight: None,
             chores: VecDeque::new(),
@@ -154,7 +160,6 @@ impl Disk {
             random,
             is_dead: false,
             has_failed: false,
-            removal_failed: false,
             is_fatal: false,
             has_lost: false,
         };
@@ -286,9 +291,6 @@ impl State {
             None => {}
         }
         let mut done = self.random.below(self.chores.len() as u64 + 1);
-        if std::mem::take(&mut self.removal_failed) {
-            self.chores.clear();
-        }
         while let Some((job, _)) = self.chores.pop_front() {
             if done == 0 {
                 // It was in work: its name is there, but its directory not synced.
@@ -302,6 +304,7 @@ impl State {
             self.renamed.clear();
         }
         self.chores.clear();
+        self.mapped.clear();
         self.is_dead = false;
         self.is_fatal = false;
     }
@@ -311,7 +314,8 @@ impl State {
             let lost = self.random.coin();
             self.coverage.hit(if lost { Branch::NameLost } else { Branch::NameKept });
             match renamed {
-                Renamed::Made(base) if lost => drop(self.files.remove(&base)),
+                Renamed::Made(base, None) if lost => drop(self.files.remove(&base)),
+                Renamed::Made(base, Some(before)) if lost => drop(self.files.insert(base, before)),
                 Renamed::Removed(base, file) if lost => drop(self.files.insert(base, file)),
                 _ => {}
             }
@@ -327,8 +331,11 @@ impl State {
             Job::Prepare(header) => {
                 let mut bytes = header.encode();
                 bytes.resize(header.segment_bytes as usize, 0);
-                self.files.insert(header.base, File::new(bytes));
-                self.renamed.push(Renamed::Made(header.base));
+                let before = self.files.insert(header.base, File::new(bytes));
+                if before.is_some() {
+                    self.coverage.hit(Branch::SpareReplaced);
+                }
+                self.renamed.push(Renamed::Made(header.base, before));
             }
             Job::Remove(base) => {
                 if let Some(file) = self.files.remove(&base) {
@@ -392,12 +399,27 @@ impl State {
             self.has_failed = true;
             return Err(io::Error::other("the process has died"));
         }
-        let error = self.roll(self.faults.failed_recovery, &[EIO, ENOSPC, EDQUOT, EINTR]);
+        let errnos = [EIO, ENOSPC, EDQUOT, EINTR, EMFILE, ENFILE, ENOMEM];
+        let error = self.roll(self.faults.failed_recovery, &errnos);
         error.map_or(Ok(()), |error| {
             self.has_failed = true;
             self.coverage.hit(Branch::FailedRecovery);
             Err(error)
         })
+    }
+
+    fn map(&mut self, base: Lsn) -> io::Result<()> {
+        let error = self.is_out_of_descriptors.then(|| io::Error::from_raw_os_error(EMFILE));
+        let error =
+            error.or_else(|| self.roll(self.faults.failed_view, &[EIO, EINTR, EMFILE, ENFILE, ENOMEM]));
+        let Some(error) = error else {
+            self.mapped.insert(base);
+            return Ok(());
+        };
+        self.has_failed = true;
+        self.coverage.hit(Branch::FailedView);
+        self.trace.line(format_args!("  view {base}: {error}"));
+        Err(error)
     }
 
     fn file(&mut self, base: Lsn) -> io::Result<&mut File> {
@@ -464,13 +486,15 @@ impl State {
         if full.is_some() {
             self.coverage.hit(Branch::NoSpace);
         }
-        let error = full.or_else(|| self.roll(self.faults.failed_prepare, &[EIO, EINTR]));
+        let short = full.or_else(|| self.short_of_resources());
+        let error = short.or_else(|| self.roll(self.faults.failed_prepare, &[EIO, EINTR]));
         let Some(error) = self.begin().or(error) else {
             self.rename(Job::Prepare(header));
             self.renamed.clear();
+            self.mapped.insert(header.base);
             return Ok(());
         };
-        if !matches!(error.raw_os_error(), Some(ENOSPC | EDQUOT | EFBIG)) {
+        if !is_shortage(&error) {
             self.coverage.hit(Branch::FailedPrepare);
             self.is_fatal = true;
         }
@@ -479,23 +503,36 @@ impl State {
     }
 
     fn finish_remove(&mut self, base: Lsn) -> io::Result<()> {
-        let error = self.roll(self.faults.failed_remove, &[EIO, ENOSPC, EINTR]);
-        if self.removal_failed {
-            return Err(io::Error::other("a segment before it could not be removed"));
-        }
+        let short = self.short_of_resources();
+        let error = short.or_else(|| self.roll(self.faults.failed_remove, &[EIO, ENOSPC, EINTR]));
         let Some(error) = self.begin().or(error) else {
             self.rename(Job::Remove(base));
             self.renamed.clear();
             return Ok(());
         };
-        self.coverage.hit(Branch::FailedRemove);
+        self.has_failed = true;
         if self.random.coin() {
             // It was the sync of the directory that failed.
             self.rename(Job::Remove(base));
         }
-        self.removal_failed = true;
-        self.is_fatal = true;
+        self.coverage.hit(if is_shortage(&error) { Branch::RemovalWaits } else { Branch::FailedRemove });
+        self.is_fatal |= !is_shortage(&error);
         Err(error)
+    }
+
+    /// The process or the machine has no descriptor or no memory left.
+    fn short_of_resources(&mut self) -> Option<io::Error> {
+        let out = self.is_out_of_descriptors.then(|| io::Error::from_raw_os_error(EMFILE));
+        let error = out.or_else(|| self.roll(self.faults.no_resources, &[EMFILE, ENFILE, ENOMEM]));
+        error.inspect(|_| self.coverage.hit(Branch::NoResources))
+    }
+
+    /// Nobody takes the operation in flight.
+    fn refuse(&mut self) -> Option<Completion> {
+        let error = self.roll(self.faults.refused, &[EINVAL])?;
+        self.coverage.hit(Branch::Refused);
+        self.is_fatal = true;
+        Some(Completion::Refused(error))
     }
 }
 
@@ -523,6 +560,7 @@ impl Storage for Disk {
             settled = file.sync();
         }
         file.evict();
+        state.mapped.remove(&base);
         state.has_failed |= settled.is_err();
         state.has_lost |= settled.is_err();
         state.trace.line(format_args!("  settle {base}: {settled:?}"));
@@ -534,12 +572,8 @@ impl Storage for Disk {
         if state.is_dead {
             return Err(io::Error::other("the process has died"));
         }
-        let failed = state.faults.failed_view;
-        if let Some(error) = state.roll(failed, &[EIO, EINTR]) {
-            state.has_failed = true;
-            state.coverage.hit(Branch::FailedView);
-            state.trace.line(format_args!("  view {base}: {error}"));
-            return Err(error);
+        if !state.mapped.contains(&base) {
+            state.map(base)?;
         }
         state.file(base).map(File::view)
     }
@@ -559,10 +593,19 @@ impl Storage for Disk {
             }
         }
         state.trace.line(format_args!("  zero {base} {from}..{to}: {called:?}, {zeroed} bytes"));
+        state.mapped.remove(&base);
         let file = state.file(base)?;
         file.write(from as usize, &vec![0; zeroed as usize]);
         called?;
         file.sync()
+    }
+
+    fn hold(&mut self, base: Lsn) -> io::Result<()> {
+        let mut state = self.state();
+        let held = state.call();
+        state.trace.line(format_args!("  hold {base}: {held:?}"));
+        held?;
+        if state.mapped.contains(&base) { Ok(()) } else { state.map(base) }
     }
 
     fn prepare(&mut self, header: Header) {
@@ -577,6 +620,9 @@ impl Storage for Disk {
         let due = state.due();
         state.trace.line(format_args!("  remove {base}"));
         state.coverage.hit(Branch::Release);
+        let removes = state.chores.iter().any(|(job, _)| matches!(job, Job::Remove(_)));
+        assert!(!removes, "segments are removed one after another");
+        state.mapped.remove(&base);
         state.chores.push_back((Job::Remove(base), due));
     }
 
@@ -606,15 +652,16 @@ impl Storage for Disk {
             Flight::Write { due, .. } => *due <= turn,
             Flight::Sync { due, .. } => *due <= turn && !hold_syncs,
         })?;
-        let completion = match flight {
+        let completion = state.refuse().unwrap_or_else(|| match flight {
             Flight::Write { base, offset, buffer, from, .. } => {
                 state.finish_write(base, offset, buffer, from)
             }
             Flight::Sync { base, .. } => state.finish_sync(base),
-        };
+        });
         match &completion {
             Completion::Written { result, .. } => state.trace.line(format_args!("  written: {result:?}")),
             Completion::Synced(result) => state.trace.line(format_args!("  synced: {result:?}")),
+            Completion::Refused(error) => state.trace.line(format_args!("  refused: {error}")),
         }
         Some(completion)
     }
@@ -659,4 +706,9 @@ impl Storage for Disk {
     fn entropy(&mut self) -> u32 {
         self.state().entropy
     }
+}
+
+/// What the log waits for, and no failure of the disk.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(ENOSPC | EDQUOT | EFBIG | EMFILE | ENFILE | ENOMEM))
 }

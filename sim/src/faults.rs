@@ -4,6 +4,10 @@ use crate::random::Random;
 
 pub(crate) const EINTR: i32 = 4;
 pub(crate) const EIO: i32 = 5;
+pub(crate) const ENOMEM: i32 = 12;
+pub(crate) const EINVAL: i32 = 22;
+pub(crate) const ENFILE: i32 = 23;
+pub(crate) const EMFILE: i32 = 24;
 pub(crate) const EFBIG: i32 = 27;
 pub(crate) const ENOSPC: i32 = 28;
 pub(crate) const EDQUOT: i32 = 122;
@@ -29,13 +33,18 @@ pub struct Faults {
     pub eviction: u64,
     /// Segments that find no space.
     pub no_space: u64,
+    /// Segments for which descriptors or memory are short when they are made or
+    /// removed.
+    pub no_resources: u64,
+    /// Writes and syncs that nobody takes.
+    pub refused: u64,
     /// Segments that are not made for another reason.
     pub failed_prepare: u64,
     /// Segments that are not removed.
     pub failed_remove: u64,
     /// Calls of recovery that fail.
     pub failed_recovery: u64,
-    /// Views that fail.
+    /// First views of a segment that fail.
     pub failed_view: u64,
 }
 
@@ -53,6 +62,8 @@ impl Faults {
             failed_write_back: rate(20),
             eviction: rate(100),
             no_space: rate(300),
+            no_resources: rate(300),
+            refused: rate(10),
             failed_prepare: rate(40),
             failed_remove: rate(400),
             failed_recovery: rate(100),

@@ -40,6 +40,10 @@ mod plan;
 mod model;
 mod run;
 mod rot;
+#[cfg(feature = "shard")]
+mod world;
+#[cfg(feature = "shard")]
+pub mod shard;
 
 pub use self::{
     coverage::{Branch, Coverage},

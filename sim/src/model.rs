@@ -13,6 +13,9 @@ pub(crate) const HEADER_BYTES: u64 = 4096;
 /// The consumer whose cursor stands in another log; the highest.
 pub(crate) const ELSEWHERE: u64 = 99;
 
+/// Bytes of cursors that fit their part of the smallest segment, with their frames.
+const CURSORS_BYTES_SURE: u64 = 4096 - 2 * 64;
+
 /// Cursors by consumer.
 pub(crate) type Table = BTreeMap<u64, Cursor>;
 
@@ -55,6 +58,8 @@ pub(crate) struct Model {
     pub cursors: Table,
     /// The cursors in the log.
     stored: Table,
+    /// At one time not all cursors fitted.
+    crowded: bool,
     /// The latest time of a frame.
     pub time_ms: u64,
     groups: u64,
@@ -97,10 +102,12 @@ impl Model {
         self.push_version(at, time_ms);
     }
 
-    /// A frame at `at` holds one cursor.
-    pub fn stored_one(&mut self, at: Lsn, time_ms: u64, consumer: u64, cursor: Cursor) {
-        self.cursors.insert(consumer, cursor.clone());
-        self.stored.insert(consumer, cursor);
+    /// Frames of one group, the first at `at`, hold some cursors.
+    pub fn stored_some(&mut self, at: Lsn, time_ms: u64, cursors: &[(u64, Cursor)]) {
+        for (consumer, cursor) in cursors {
+            self.cursors.insert(*consumer, cursor.clone());
+            self.stored.insert(*consumer, cursor.clone());
+        }
         self.push_version(at, time_ms);
     }
 
@@ -133,7 +140,8 @@ impl Model {
         for record in waiting.filter(|record| record.fsync == Fsync::Always) {
             assert!(record.lsn >= durable, "{} counts as durable and waits for the disk", record.lsn);
         }
-        assert!(log.cursors().iter().eq(self.cursors.iter().map(|(id, cursor)| (*id, cursor))));
+        assert!(log.cursors().iter().eq(self.cursors.iter().map(|(id, cursor)| (*id, cursor.clone()))));
+        self.crowded |= self.cursors.values().map(bytes_told).sum::<u64>() > CURSORS_BYTES_SURE;
         for (consumer, cursor) in self.cursors.range(..ELSEWHERE).chain(self.stored.range(..ELSEWHERE)) {
             // It may stand before the header of the first segment.
             assert!(cursor.low() + HEADER_BYTES >= self.first, "{consumer} needs what is gone: {cursor:?}");
@@ -192,12 +200,16 @@ impl Model {
         let expected = last.map(|version| version.table.clone()).unwrap_or_default();
         self.time_ms = last.map_or(0, |version| version.time_ms);
         self.time_ms = self.records.last().map_or(0, |record| record.time_ms).max(self.time_ms);
-        agree(log, &expected, clamped);
-        if expected.values().any(|cursor| !cursor.pending.is_empty()) {
+        let cut = agree(log, &expected, clamped);
+        assert!(self.crowded || cut == 0, "a cursor was cut off, and there was room for all");
+        if cut > 0 {
+            coverage.hit(Branch::CursorCutOff);
+        }
+        self.cursors = log.cursors().iter().collect();
+        if self.cursors.values().any(|cursor| !cursor.pending.is_empty()) {
             coverage.hit(Branch::PendingRestored);
         }
-        self.cursors = expected.clone();
-        self.stored = expected;
+        self.stored = self.cursors.clone();
     }
 
     /// A damaged log was opened: its cursors are those up to its end, or it says
@@ -209,15 +221,28 @@ impl Model {
     }
 }
 
-/// The log has these cursors, but for those it says it has moved.
-fn agree(log: &Log, expected: &Table, clamped: &[Clamped]) {
+/// The log has these cursors, but for those it says it has moved. The number of
+/// those that were cut off: everything from there on is handed out again.
+fn agree(log: &Log, expected: &Table, clamped: &[Clamped]) -> usize {
     assert_eq!(log.cursors().len(), expected.len(), "cursors came or went");
+    let mut cut = 0;
     for (consumer, cursor) in expected {
         let found = log.cursors().get(*consumer).unwrap_or_else(|| panic!("no cursor of {consumer}"));
-        if clamped.iter().all(|clamped| clamped.consumer != *consumer) {
-            assert_eq!(found, cursor, "the cursor of {consumer}");
+        if clamped.iter().any(|clamped| clamped.consumer == *consumer) {
+            continue;
         }
+        let is_cut = found.read < cursor.read;
+        let kept = cursor.pending.iter().filter(|pending| !is_cut || pending.lsn < found.read);
+        let same = found.pending.iter().eq(kept) && (is_cut || found.read == cursor.read);
+        assert!(same && found.low() == cursor.low(), "the cursor of {consumer}: {found:?}, not {cursor:?}");
+        cut += usize::from(is_cut);
     }
+    cut
+}
+
+/// Bytes that a cursor takes at most where the log is told of it.
+fn bytes_told(cursor: &Cursor) -> u64 {
+    32 + 24 * cursor.pending.len() as u64
 }
 
 /// Bytes of a record in the log.

@@ -12,13 +12,15 @@ use crate::{faults::Faults, random::Random};
 pub(crate) enum Step {
     Append,
     Group,
-    WithCursor,
+    WithProgress,
     MoveCursor,
-    RemoveCursor,
+    Progress,
+    Forget,
     StoreCursors,
     Submit,
     Poll,
     Flush,
+    SyncAll,
     Release,
     Read,
     Seek,
@@ -31,16 +33,18 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [(Self, u64); 18] = [
+    const ALL: [(Self, u64); 20] = [
         (Self::Append, 24),
         (Self::Group, 8),
-        (Self::WithCursor, 6),
-        (Self::MoveCursor, 8),
-        (Self::RemoveCursor, 2),
+        (Self::WithProgress, 6),
+        (Self::MoveCursor, 4),
+        (Self::Progress, 8),
+        (Self::Forget, 2),
         (Self::StoreCursors, 6),
         (Self::Submit, 10),
         (Self::Poll, 24),
         (Self::Flush, 5),
+        (Self::SyncAll, 1),
         (Self::Release, 6),
         (Self::Read, 6),
         (Self::Seek, 2),
@@ -77,6 +81,8 @@ pub(crate) struct Plan {
     pub dies_in_recovery: bool,
     /// Options change from one start to the next.
     pub options_change: bool,
+    /// Consumers leave more records unfinished than fit their part of a segment.
+    pub crowds: bool,
 }
 
 impl Plan {
@@ -108,6 +114,7 @@ impl Plan {
             fsyncs,
             dies_in_recovery: random.coin(),
             options_change: random.below(3) == 0,
+            crowds: random.below(4) == 0,
         }
     }
 

@@ -200,7 +200,7 @@ impl Trial<'_> {
             DamageKind::Seal => Branch::RotSeal,
             DamageKind::Missing => Branch::RotMissing,
             DamageKind::Foreign => Branch::RotForeign,
-            DamageKind::Unreadable(why) => panic!("{why}"),
+            what @ (DamageKind::Unreadable(_) | DamageKind::UnknownKind(_)) => panic!("{what}"),
         });
     }
 

@@ -1,9 +1,10 @@
 //! A simulation: the steps that a seed decides, on a log and on its model.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use eagre_wal::{
-    AppendError, Cursor, Entry, Fsync, Full, Kind, Log, Lsn, OpenError, Options, Pending, Poisoned,
+    AppendError, ConsumerError, Cursor, Entry, FRAME_HEADER_BYTES, Fsync, Full, Kind, Log, Lsn, OpenError,
+    Options, Pending, Place, Poisoned, Progress,
 };
 
 use crate::{
@@ -23,8 +24,10 @@ const FAILED_STARTS_MAX: u64 = 6;
 const TURNS_MAX: u64 = 2000;
 /// Consumers that have a cursor at most.
 const CONSUMERS: u64 = 4;
-/// Unfinished records of a cursor at most: all cursors fit every segment.
-const PENDING_MAX: u64 = 3;
+/// Unfinished records of a cursor at most where all cursors are to fit every segment.
+const PENDING_MAX: usize = 3;
+/// Where they are not.
+const CROWD: usize = 120;
 
 /// What came of a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,17 +113,19 @@ impl Simulation {
                 let records = 2 + self.random.below(4);
                 self.append(records);
             }
-            Step::WithCursor => self.append_with_cursor(),
+            Step::WithProgress => self.append_with_progress(),
             Step::MoveCursor => self.move_cursor(),
-            Step::RemoveCursor => {
-                let consumer = self.random.below(CONSUMERS);
-                self.log().remove_cursor(consumer);
+            Step::Progress => self.progress(),
+            Step::Forget => {
+                let consumer = self.consumer();
+                self.log().forget(consumer);
                 self.model.cursors.remove(&consumer);
             }
             Step::StoreCursors => self.store_cursors(),
             Step::Submit => self.checked(Log::submit),
             Step::Poll => self.checked(Log::poll),
             Step::Flush => self.flush(),
+            Step::SyncAll => self.sync_all(),
             Step::Release => {
                 let now = self.clock_ms;
                 self.log().release(now);
@@ -211,24 +216,61 @@ impl Simulation {
         }
     }
 
-    fn append_with_cursor(&mut self) {
+    /// The progress of some consumers, in this log and elsewhere, with a record.
+    fn append_with_progress(&mut self) {
         let (call, body) = (self.call(), self.body());
-        let consumer = self.random.below(CONSUMERS);
         // What no cursor holds may go in the same call.
         let held = self.model.cursors.range(..ELSEWHERE).map(|(_, cursor)| cursor.low()).min();
         let held = held.unwrap_or(self.model.durable);
-        let cursor = self.cursor(held);
+        let mut after = BTreeMap::new();
+        for _ in 0..1 + self.random.below(3) {
+            let consumer = self.consumer();
+            let cursor = self.cursor_of(consumer, held);
+            after.insert(consumer, cursor);
+        }
+        for (consumer, cursor) in &after {
+            if !self.model.cursors.contains_key(consumer) {
+                self.register(*consumer, &Cursor { read: cursor.low(), pending: Vec::new() });
+            }
+        }
+        let after: Vec<_> = after.into_iter().collect();
+        let changes: Vec<_> = after.iter().map(|(id, to)| Change::of(&self.model.cursors[id], to)).collect();
+        let progress: Vec<_> =
+            after.iter().zip(&changes).map(|((id, _), c)| (*id, c.progress(*id))).collect();
         let parts: [&[u8]; 1] = [&body.1];
         let (record, end) = ((body.0, &parts[..]), self.log().end());
         let Call { time_ms, fsync } = call;
-        let appended = self.log().append_with_cursor(time_ms, fsync, consumer, cursor.clone(), record);
+        let appended = self.log().append_with_progress(time_ms, fsync, &progress, record);
         self.note_roll(end, time_ms);
         if let Some(lsn) = self.appended(&appended) {
-            self.hit(Branch::CursorWithRecord);
-            // The frame of the cursor lies before the record.
-            self.model.stored_one(Lsn(lsn.0 - 1), time_ms, consumer, cursor);
+            self.hit(if after.len() > 1 { Branch::ProgressOfSeveral } else { Branch::ProgressWithRecord });
+            // The frames of the cursors lie before the record.
+            self.model.stored_some(Lsn(lsn.0 - 1), time_ms, &after);
             self.model.appended(call, lsn, vec![body]);
         }
+    }
+
+    /// What changed of a cursor, and of nobody who is not registered.
+    fn progress(&mut self) {
+        let consumer = self.consumer();
+        let before = self.model.cursors.get(&consumer).cloned();
+        let to = match &before {
+            Some(before) if self.random.below(3) > 0 => self.small_change(before.clone()),
+            _ => self.cursor_of(consumer, Lsn::ZERO),
+        };
+        let change = Change::of(before.as_ref().unwrap_or(&Cursor::default()), &to);
+        let progressed = self.log().progress(consumer, &change.progress(consumer));
+        if before.is_none() {
+            assert_eq!(progressed, Err(ConsumerError::UnknownConsumer(consumer)));
+            self.hit(Branch::StrangerRefused);
+            return;
+        }
+        assert_eq!(progressed, Ok(()));
+        let registered = place(consumer);
+        let other = if registered == Place::Here { Place::Elsewhere } else { Place::Here };
+        let mixed = self.log().update_cursor(consumer, other, &Cursor::default());
+        assert_eq!(mixed, Err(ConsumerError::OtherPlace { consumer, registered }));
+        self.model.cursors.insert(consumer, to);
     }
 
     fn store_cursors(&mut self) {
@@ -239,9 +281,6 @@ impl Simulation {
         self.count_error(&stored);
         if stored.is_ok() && self.log().end() > end && !rolled {
             self.model.stored_all(end, time_ms);
-        } else if stored.is_ok() && rolled {
-            let last = Lsn(self.log().end().0 - 1);
-            self.model.stored_all(last, time_ms);
         }
     }
 
@@ -274,13 +313,31 @@ impl Simulation {
             Err(AppendError::Full(Full::Pending)) => Branch::FullPending,
             Err(AppendError::Full(Full::MaxBytes { .. })) => Branch::FullMaxBytes,
             Err(AppendError::Full(Full::NoSpace(_))) => Branch::FullNoSpace,
+            Err(AppendError::Full(Full::NoResources(_))) => Branch::FullNoResources,
             Err(error) => panic!("{error}"),
         };
         self.hit(branch);
     }
 
+    /// A consumer of those there may be, the one elsewhere among them.
+    fn consumer(&mut self) -> u64 {
+        if self.random.below(8) == 0 { ELSEWHERE } else { self.random.below(CONSUMERS) }
+    }
+
+    fn cursor_of(&mut self, consumer: u64, from: Lsn) -> Cursor {
+        match place(consumer) {
+            Place::Here => self.cursor(from),
+            Place::Elsewhere => {
+                // Positions of which this log knows nothing.
+                let read = Lsn(self.random.next() >> 1);
+                let pending = vec![Pending { lsn: Lsn(read.0 / 2), attempts: 1, due_ms: 2, note: 3 }];
+                Cursor { read, pending }
+            }
+        }
+    }
+
     /// A cursor within the log, from a position on: records below it are handed
-    /// out, a few of them not finished.
+    /// out, a few of them not finished, or most of them.
     fn cursor(&mut self, from: Lsn) -> Cursor {
         let readable = self.model.readable();
         let readable = &readable[readable.partition_point(|record| record.lsn < from)..];
@@ -289,28 +346,49 @@ impl Simulation {
             Some(record) => record.lsn,
             None => self.model.durable.max(self.model.first),
         };
+        let crowds = self.plan.crowds && self.random.coin();
         let mut pending = Vec::new();
-        for record in &readable[..read] {
-            if pending.len() < PENDING_MAX as usize && self.random.below(read as u64) < 2 {
+        // To the log, any position is one of a record.
+        let places = (0..if crowds { FRAME_HEADER_BYTES } else { 1 }).step_by(4);
+        for lsn in readable[..read].iter().flat_map(|record| places.clone().map(|at| record.lsn + at)) {
+            let is_pending =
+                if crowds { self.random.below(8) > 0 } else { self.random.below(read as u64) < 2 };
+            if pending.len() < if crowds { CROWD } else { PENDING_MAX } && is_pending {
                 let (attempts, due_ms) = (self.random.below(9) as u16, self.random.below(99));
-                pending.push(Pending { lsn: record.lsn, attempts, due_ms });
+                pending.push(Pending { lsn, attempts, due_ms, note: due_ms as u32 });
             }
         }
         Cursor { read: position, pending }
     }
 
-    fn move_cursor(&mut self) {
-        if self.random.below(8) == 0 {
-            // Positions of another log, of which this one knows nothing.
-            let read = Lsn(self.random.next() >> 1);
-            let pending = vec![Pending { lsn: Lsn(read.0 / 2), attempts: 1, due_ms: 2 }];
-            let cursor = Cursor { read, pending };
-            self.log().update_cursor_elsewhere(ELSEWHERE, cursor.clone());
-            self.model.cursors.insert(ELSEWHERE, cursor);
-            return;
+    /// One record is finished, and another tried again.
+    fn small_change(&mut self, mut cursor: Cursor) -> Cursor {
+        let pending = cursor.pending.len() as u64;
+        if pending > 0 {
+            cursor.pending.remove(self.random.below(pending) as usize);
         }
-        let (consumer, cursor) = (self.random.below(CONSUMERS), self.cursor(Lsn::ZERO));
-        self.log().update_cursor(consumer, cursor.clone());
+        if pending > 1 {
+            let tried = self.random.below(pending - 1) as usize;
+            cursor.pending[tried].attempts += 1;
+        }
+        cursor
+    }
+
+    fn register(&mut self, consumer: u64, cursor: &Cursor) {
+        let registered = self.log().register(consumer, place(consumer), cursor);
+        assert_eq!(registered, Ok(()));
+        self.model.cursors.insert(consumer, cursor.clone());
+    }
+
+    fn move_cursor(&mut self) {
+        let consumer = self.consumer();
+        let cursor = self.cursor_of(consumer, Lsn::ZERO);
+        if !self.model.cursors.contains_key(&consumer) {
+            return self.register(consumer, &cursor);
+        }
+        let registered = self.log().register(consumer, place(consumer), &cursor);
+        assert_eq!(registered, Err(ConsumerError::AlreadyRegistered(consumer)));
+        assert_eq!(self.log().update_cursor(consumer, place(consumer), &cursor), Ok(()));
         self.model.cursors.insert(consumer, cursor);
     }
 
@@ -334,6 +412,20 @@ impl Simulation {
         if self.plan.fsyncs.iter().all(|fsync| *fsync != Fsync::Never) {
             // Every record asked for a sync, at once or after its interval.
             self.model.survives_power = self.model.survives_power.max(end);
+        }
+    }
+
+    /// Everything is on the disk then, whatever it asked for.
+    fn sync_all(&mut self) {
+        let end = self.log().end();
+        let mut synced_to = None;
+        self.checked(|log| log.sync_all().map(|to| synced_to = Some(to)));
+        assert!(synced_to.is_none_or(|to| to == end));
+        self.flush();
+        if !self.poisoned {
+            self.hit(Branch::SyncedAll);
+            let synced = self.log().durable_as(Fsync::Always);
+            assert!(synced >= end, "{synced} of {end} is synced");
         }
     }
 
@@ -361,8 +453,7 @@ impl Simulation {
 
     /// What cannot be read is the disk's fault.
     fn excuse(&self, damage: &str) {
-        let mut state = self.disk.state();
-        assert!(state.take_failed() || state.has_lost(), "{damage}");
+        assert!(self.disk.state().has_lost(), "{damage}");
     }
 
     fn seek(&mut self) {
@@ -444,7 +535,8 @@ impl Simulation {
                 Err(error) => error,
             };
             trace!(self, "= {error}");
-            assert!(matches!(error, OpenError::Io { .. }), "a log that has only crashed is refused: {error}");
+            let excused = matches!(error, OpenError::Io { .. } | OpenError::Shortage { .. });
+            assert!(excused, "a log that has only crashed is refused: {error}");
             assert!(self.disk.state().take_failed(), "{error}");
             if self.disk.state().is_dead() {
                 crashes += 1;
@@ -490,7 +582,6 @@ impl Simulation {
 
     /// Every record is there, with its bytes, and no other.
     fn read_all(&mut self) {
-        self.disk.state().faults.failed_view = 0;
         let log = self.log.as_ref().expect("the log is open");
         let mut at = Lsn::ZERO;
         let first = self.sequence_of(self.model.first);
@@ -501,7 +592,6 @@ impl Simulation {
             at = entry.next;
         }
         assert_eq!(log.read(at).ok(), Some(None), "a record that nobody appended");
-        self.disk.state().faults.failed_view = self.plan.faults.failed_view;
     }
 
     /// On a disk in peace, consumers that advance bring every log back to work.
@@ -528,7 +618,7 @@ impl Simulation {
                 (0..CONSUMERS).filter(|id| self.model.cursors.contains_key(id)).collect::<Vec<_>>()
             {
                 let cursor = Cursor { read: end, pending: Vec::new() };
-                self.log().update_cursor(consumer, cursor.clone());
+                assert_eq!(self.log().update_cursor(consumer, Place::Here, &cursor), Ok(()));
                 self.model.cursors.insert(consumer, cursor);
             }
             self.store_cursors();
@@ -556,5 +646,31 @@ impl Simulation {
         let mut random = self.random.fork();
         let crate::disk::State { trace, coverage, .. } = &mut *state;
         rot::rot(&mut random, &self.model, &self.options, &image, trace, coverage);
+    }
+}
+
+/// Where a consumer stands, for good.
+fn place(consumer: u64) -> Place {
+    if consumer == ELSEWHERE { Place::Elsewhere } else { Place::Here }
+}
+
+/// What leads from one cursor to another.
+struct Change {
+    read: Lsn,
+    changed: Vec<Pending>,
+    finished: Vec<Lsn>,
+}
+
+impl Change {
+    fn of(from: &Cursor, to: &Cursor) -> Self {
+        let has = |cursor: &Cursor, lsn| cursor.pending.iter().any(|pending| pending.lsn == lsn);
+        let changed = to.pending.iter().filter(|pending| !from.pending.contains(pending));
+        let finished = from.pending.iter().map(|pending| pending.lsn).filter(|lsn| !has(to, *lsn));
+        Self { read: to.read, changed: changed.copied().collect(), finished: finished.collect() }
+    }
+
+    fn progress(&self, consumer: u64) -> Progress<'_> {
+        let Self { read, changed, finished } = self;
+        Progress { place: place(consumer), read: *read, changed, finished }
     }
 }

@@ -20,11 +20,11 @@ mod model;
 mod settings;
 
 mod endpoint;
+mod excess;
 mod validate;
 
 // encoded:
 mod codec;
-mod wire;
 
 // published and loaded, in a shared directory:
 mod control;
@@ -42,18 +42,20 @@ mod sync;
 mod slots;
 mod stats;
 
-pub use codec::{DecodeError, EncodeError, FORMAT_VERSION, decode, encode};
+pub use codec::{BodyError, BodyFlaw, DecodeError, EncodeError, FORMAT_MAJOR, FORMAT_MINOR, decode, encode};
 pub use dir::{DirError, DirProblem};
 pub use endpoint::EndpointError;
+pub use excess::{Excess, Member};
 pub use generation::Generation;
 pub use limits::*;
-pub use model::{Backoff, Broker, Delivery, Endpoint, Format, Id, Snapshot, Trigger};
+pub use model::{Annotations, Backoff, Broker, Delivery, Endpoint, Format, Id, Snapshot, Trigger};
 pub use publish::{PublishError, Publisher};
 pub use settings::{BrokerSettings, Fsync};
 pub use slots::SlotMap;
 pub use stats::{
-    Counter, Counters, Refusal, ShardStats, ShardStatus, Stats, StatsReader, StatsWriter, TriggerStats,
+    Counter, CounterKind, CounterNames, Counters, OwnStats, Refusal, ShardStats, ShardStatus, Stats,
+    StatsReader, StatsWriter, TriggerStats,
 };
-pub use subscribe::{Reason, Refused, Subscriber};
+pub use subscribe::{LoadError, LoadProblem, Subscriber};
 pub use swap::{Local, Swap};
 pub use validate::{Flaw, Invalid};

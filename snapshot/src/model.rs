@@ -3,31 +3,42 @@
 //!
 //! Everything here is resolved and validated by the control plane; the data
 //! plane parses no YAML, no URL reference and no duration.
+//!
+//! `Default` is what a snapshot means that does not say (see `codec/record.rs`).
+//! A broker or trigger that is all default is not valid.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use eagre_filter::Filter;
-use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::limits::GRACE_MS_DEFAULT;
 use crate::settings::BrokerSettings;
 
 /// One generation of the whole configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// Every broker of class `Eagre`.
     pub brokers: Vec<Broker>,
     /// Every trigger of those brokers.
     pub triggers: Vec<Trigger>,
+    /// How long what is missing from this generation is kept before its events
+    /// are given up, in milliseconds, within [`GRACE_MS_RANGE`](crate::GRACE_MS_RANGE).
+    pub grace_ms: u64,
 }
+
+/// What is annotated on a broker or trigger, under names that are Eagre's own.
+/// At most [`ANNOTATIONS_MAX`](crate::ANNOTATIONS_MAX) of at most
+/// [`ANNOTATIONS_BYTES_MAX`](crate::ANNOTATIONS_BYTES_MAX).
+pub type Annotations = BTreeMap<String, String>;
 
 /// The identity of a broker or trigger across generations and restarts:
 /// XXH3-64 of its UID, or of `kind/namespace/name` where it has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub u64);
 
 /// A broker: where events are posted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Broker {
     /// Its identity.
     pub id: Id,
@@ -37,10 +48,12 @@ pub struct Broker {
     pub name: String,
     /// What its ConfigMap sets.
     pub settings: BrokerSettings,
+    /// Eagre's own among its annotations.
+    pub annotations: Annotations,
 }
 
 /// A trigger: which events of a broker go to which subscriber.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
     /// Its identity; the data plane's cursors carry it.
     pub id: Id,
@@ -51,7 +64,6 @@ pub struct Trigger {
     /// Name.
     pub name: String,
     /// Which events it wants.
-    #[serde(with = "crate::wire")]
     pub filter: Filter,
     /// Where they go.
     pub subscriber: Endpoint,
@@ -59,10 +71,12 @@ pub struct Trigger {
     pub delivery: Delivery,
     /// Where an event goes that could not be delivered (contract 3.8).
     pub dead_letter: Option<Endpoint>,
+    /// Eagre's own among its annotations.
+    pub annotations: Annotations,
 }
 
 /// An HTTP endpoint, split once so that the data plane need not parse it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The URI as resolved; `knativeerrordest` carries these bytes.
     pub uri: String,
@@ -77,7 +91,7 @@ pub struct Endpoint {
 }
 
 /// Delivery settings (contract 3.1), durations in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
     /// Attempts after the first.
     pub retry_max: u32,
@@ -96,21 +110,47 @@ pub struct Delivery {
 }
 
 /// How the wait grows (design section 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backoff {
     /// d, 2d, 3d, …
+    #[default]
     Linear,
     /// d, 2d, 4d, …
     Exponential,
 }
 
 /// Content mode of a delivery request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// Attributes as headers, data as the body.
+    #[default]
     Binary,
     /// `application/cloudevents+json`.
     Json,
+}
+
+/// No brokers.
+impl Default for Snapshot {
+    fn default() -> Self {
+        Snapshot { brokers: Vec::new(), triggers: Vec::new(), grace_ms: GRACE_MS_DEFAULT }
+    }
+}
+
+/// Of nobody, for every event, to nowhere.
+impl Default for Trigger {
+    fn default() -> Self {
+        Trigger {
+            id: Id::default(),
+            broker: Id::default(),
+            namespace: String::new(),
+            name: String::new(),
+            filter: Filter::Everything,
+            subscriber: Endpoint::default(),
+            delivery: Delivery::default(),
+            dead_letter: None,
+            annotations: Annotations::new(),
+        }
+    }
 }
 
 impl Id {

@@ -4,7 +4,7 @@
 //! bytes are the bell, a futex word of 32 bits; everything before is 64-bit
 //! words. The two ranges do not overlap, so no byte is accessed at two sizes.
 //!
-//! The process that writes holds a [`Page`], every other one a [`View`], which
+//! The process that writes holds a [`Page`], every other one a [`RemotePage`], which
 //! the kernel does not let it write through.
 //!
 //! What makes the mapping sound in the face of other processes: the words are
@@ -41,8 +41,15 @@ pub(crate) struct Page {
 
 /// A page another process writes.
 #[derive(Debug)]
-pub(crate) struct View {
+pub(crate) struct RemotePage {
     map: MmapRaw,
+}
+
+/// A page to be read, whoever writes it.
+pub(crate) trait Words {
+    /// The word at `index`; `None` behind the end. What its writer did before
+    /// storing it with Release is visible after this.
+    fn load(&self, index: usize) -> Option<u64>;
 }
 
 /// The length of the file that holds at least `words` words.
@@ -87,33 +94,15 @@ impl Page {
     }
 }
 
-impl View {
+impl RemotePage {
     /// Maps `file`, which must be a whole page of at least `words` words.
-    pub(crate) fn map(file: &File, words: usize) -> io::Result<View> {
+    pub(crate) fn map(file: &File, words: usize) -> io::Result<RemotePage> {
         // Before mapping: an access behind the end of the file would raise SIGBUS.
         let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
         if bytes < page_bytes(words) {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "shorter than its contents"));
         }
-        Ok(View { map: MmapOptions::new().len(page_bytes(words)).map_raw_read_only(file)? })
-    }
-
-    /// The word at `index`; `None` behind the end. What its writer did before
-    /// storing it with Release is visible after this.
-    pub(crate) fn load(&self, index: usize) -> Option<u64> {
-        let count = (self.map.len() - BELL_BYTES) / 8;
-        if index >= count {
-            return None;
-        }
-        // SAFETY: Justification: see the head of the file. Proof: `index < count`, so the eight bytes
-        // lie inside the map, aligned to 8 because the map is aligned to 4096, and stay mapped while
-        // `self` is borrowed; every process accesses them as AtomicU64 only. The memory is read-only
-        // here: a relaxed load of this size is among those the standard library allows there.
-        let word = unsafe { AtomicU64::from_ptr(self.map.as_mut_ptr().cast::<u64>().add(index)) };
-        let value = word.load(Ordering::Relaxed);
-        // Instead of an acquiring load, which is not guaranteed to leave read-only memory unwritten.
-        fence(Ordering::Acquire);
-        Some(value)
+        Ok(RemotePage { map: MmapOptions::new().len(page_bytes(words)).map_raw_read_only(file)? })
     }
 
     /// How often the bell has rung (wrapping), to be read before looking at
@@ -139,11 +128,35 @@ impl View {
     }
 }
 
+impl Words for Page {
+    fn load(&self, index: usize) -> Option<u64> {
+        self.words().get(index).map(|word| word.load(Ordering::Acquire))
+    }
+}
+
+impl Words for RemotePage {
+    fn load(&self, index: usize) -> Option<u64> {
+        let count = (self.map.len() - BELL_BYTES) / 8;
+        if index >= count {
+            return None;
+        }
+        // SAFETY: Justification: see the head of the file. Proof: `index < count`, so the eight bytes
+        // lie inside the map, aligned to 8 because the map is aligned to 4096, and stay mapped while
+        // `self` is borrowed; every process accesses them as AtomicU64 only. The memory is read-only
+        // here: a relaxed load of this size is among those the standard library allows there.
+        let word = unsafe { AtomicU64::from_ptr(self.map.as_mut_ptr().cast::<u64>().add(index)) };
+        let value = word.load(Ordering::Relaxed);
+        // Instead of an acquiring load, which is not guaranteed to leave read-only memory unwritten.
+        fence(Ordering::Acquire);
+        Some(value)
+    }
+}
+
 /// The futex word at the end of the map.
 fn bell(map: &MmapRaw) -> &AtomicU32 {
     // SAFETY: Justification: see the head of the file. Proof: the map is at least MAP_BYTES long, so
     // the last BELL_BYTES lie inside it, and start at a multiple of 64; they stay mapped while `map`
-    // is borrowed. Nothing accesses them but as this AtomicU32. In a View the memory is read-only:
+    // is borrowed. Nothing accesses them but as this AtomicU32. In a RemotePage the memory is read-only:
     // there this is only loaded relaxed, and read by the kernel.
     unsafe { AtomicU32::from_ptr(map.as_mut_ptr().add(map.len() - BELL_BYTES).cast::<u32>()) }
 }

@@ -7,12 +7,11 @@
 
 pub use eagre_settings::Fsync;
 use eagre_settings::{BACKLOG_BYTES_RANGE, FSYNC_INTERVAL_MS_RANGE};
-use serde::{Deserialize, Serialize};
 
 use crate::validate::Flaw;
 
 /// Settings of one broker; `None` leaves one to the data plane's configuration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BrokerSettings {
     /// When an event of this broker counts as stored.
     pub fsync: Option<Fsync>,
@@ -29,8 +28,8 @@ impl BrokerSettings {
             Some(Fsync::Always | Fsync::Never) | None => None,
         };
         let bounds = [
-            ("fsync.ms", interval_ms, FSYNC_INTERVAL_MS_RANGE),
-            ("backlog_bytes_max", self.backlog_bytes_max, BACKLOG_BYTES_RANGE),
+            ("settings.fsync.ms", interval_ms, FSYNC_INTERVAL_MS_RANGE),
+            ("settings.backlog_bytes_max", self.backlog_bytes_max, BACKLOG_BYTES_RANGE),
         ];
         for (field, value, allowed) in bounds {
             if let Some(value) = value.filter(|value| !allowed.contains(value)) {

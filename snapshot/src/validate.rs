@@ -8,16 +8,20 @@ use std::collections::{HashMap, HashSet};
 
 use thiserror::Error;
 
-use crate::limits::{DURATION_MS_MAX, FILTER_DEPTH_MAX, NAME_BYTES_MAX, RETRY_MAX, URI_BYTES_MAX};
-use crate::model::{Broker, Delivery, Endpoint, Id, Snapshot, Trigger};
-use crate::wire;
+use crate::codec::depth_is_bounded;
+use crate::excess::{Excess, Member};
+use crate::limits::{
+    ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX, DURATION_MS_MAX, FILTER_DEPTH_MAX, GRACE_MS_RANGE,
+    NAME_BYTES_MAX, RETRY_MAX, URI_BYTES_MAX,
+};
+use crate::model::{Annotations, Broker, Delivery, Endpoint, Id, Snapshot, Trigger};
 
 /// The first thing found wrong with a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{resource}: {flaw}")]
 pub struct Invalid {
     /// `broker namespace/name` or `trigger namespace/name`, with whatever could
-    /// upset a terminal escaped.
+    /// upset a terminal escaped; or `snapshot`.
     pub resource: String,
     /// What is wrong with it.
     pub flaw: Flaw,
@@ -40,6 +44,9 @@ pub enum Flaw {
     /// Two resources of one kind with one name.
     #[error("listed twice, under different ids")]
     SameName,
+    /// One broker or trigger too many.
+    #[error(transparent)]
+    Excess(#[from] Excess),
     /// A trigger of nobody.
     #[error("no broker has the id {0}")]
     NoBroker(Id),
@@ -69,10 +76,11 @@ pub enum Flaw {
         /// The bound.
         max: u64,
     },
-    /// A setting of a broker out of bounds.
-    #[error("settings.{field}: {value} is not within {min} to {max}")]
+    /// A setting out of bounds.
+    #[error("{field}: {value} is not within {min} to {max}")]
     Setting {
-        /// The field of [`BrokerSettings`](crate::BrokerSettings).
+        /// `settings.` and a field of [`BrokerSettings`](crate::BrokerSettings), or
+        /// a field of [`Snapshot`].
         field: &'static str,
         /// Its value.
         value: u64,
@@ -81,6 +89,9 @@ pub enum Flaw {
         /// The most allowed.
         max: u64,
     },
+    /// Annotations that are too many, too long, or of no name.
+    #[error("annotations: {0}")]
+    Annotations(&'static str),
     /// A filter nested too deep.
     #[error("filter: nested deeper than {FILTER_DEPTH_MAX}")]
     FilterDepth,
@@ -93,6 +104,13 @@ impl Snapshot {
     /// Checks every id, name, endpoint, bound and filter; the first flaw is the
     /// error.
     pub fn validate(&self) -> Result<(), Invalid> {
+        if let Some(excess) = self.excess_of_count() {
+            let resource = match excess.first {
+                Member::Broker(index) => Resource::of_broker(&self.brokers[index]),
+                Member::Trigger(index) => Resource::of_trigger(&self.triggers[index]),
+            };
+            return Err(Invalid { resource: resource.describe(), flaw: excess.into() });
+        }
         let brokers = self.brokers.iter().map(Resource::of_broker);
         let triggers = self.triggers.iter().map(Resource::of_trigger);
         let mut by_id = HashMap::with_capacity(self.brokers.len() + self.triggers.len());
@@ -109,8 +127,13 @@ impl Snapshot {
                 return refuse(Flaw::SameName);
             }
         }
+        if !GRACE_MS_RANGE.contains(&self.grace_ms) {
+            let (min, max) = GRACE_MS_RANGE.into_inner();
+            let flaw = Flaw::Setting { field: "grace_ms", value: self.grace_ms, min, max };
+            return Err(Invalid { resource: "snapshot".into(), flaw });
+        }
         for broker in &self.brokers {
-            if let Err(flaw) = broker.settings.check() {
+            if let Err(flaw) = broker.settings.check().and_then(|()| check_annotations(&broker.annotations)) {
                 return Err(Invalid { resource: Resource::of_broker(broker).describe(), flaw });
             }
         }
@@ -172,12 +195,27 @@ fn check_trigger(trigger: &Trigger) -> Result<(), Flaw> {
         check_endpoint("dead_letter", sink)?;
     }
     check_delivery(&trigger.delivery)?;
+    check_annotations(&trigger.annotations)?;
     // Before anything else walks the filter: all of that recurses.
-    if !wire::depth_is_bounded(&trigger.filter) {
+    if !depth_is_bounded(&trigger.filter) {
         return Err(Flaw::FilterDepth);
     }
     let problems = eagre_filter::validate(&trigger.filter).err().unwrap_or_default();
     problems.into_iter().next().map_or(Ok(()), |first| Err(Flaw::Filter(first)))
+}
+
+fn check_annotations(annotations: &Annotations) -> Result<(), Flaw> {
+    let bytes: usize = annotations.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let is_name = |name: &String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+    let checks = [
+        (annotations.len() <= ANNOTATIONS_MAX, "more than the limit on their number"),
+        (bytes <= ANNOTATIONS_BYTES_MAX, "more bytes than the limit on all together"),
+        (annotations.keys().all(is_name), "names must be visible ASCII, not empty"),
+    ];
+    match checks.into_iter().find(|(holds, _)| !holds) {
+        Some((_, problem)) => Err(Flaw::Annotations(problem)),
+        None => Ok(()),
+    }
 }
 
 fn check_endpoint(endpoint: &'static str, value: &Endpoint) -> Result<(), Flaw> {

@@ -4,7 +4,7 @@
 
 use std::{error::Error, time::Instant};
 
-use eagre_wal::{Cursor, Fsync, Kind, Log, Options};
+use eagre_wal::{Cursor, Fsync, Kind, Log, Options, Place};
 
 static BODY: [u8; 64 * 1024] = [7; 64 * 1024];
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let gib: u64 = args.next().map_or(Ok(10), |text| text.parse())?;
     let options = Options { max_bytes: (gib + 1) << 30, ..Options::default() };
     let mut log = Log::open(dir.path(), options.clone())?.0;
-    log.update_cursor(1, Cursor::default());
+    log.register(1, Place::Here, &Cursor::default())?;
     while log.end().0 < gib << 30 {
         match log.append(Kind(16), 0, Fsync::Never, &[&BODY]) {
             Ok(_) => {}

@@ -52,8 +52,16 @@ pub(crate) enum Canary {
     CheckpointEmpty,
     /// Cursors forget the records that were handed out and are not finished.
     PendingForgotten,
+    /// Recovery takes the cursors of the checkpoint, and not those that follow it.
+    CursorsForgotten,
     /// A cursor outside of the log is moved and nobody is told.
     ClampSilent,
+    /// A cursor of which the log was told a part counts as told.
+    CutCountsAsWhole,
+    /// What is to be synced whatever it asked for is not.
+    SyncAllForgotten,
+    /// Progress brings a consumer back that was forgotten.
+    ForgottenComesBack,
 }
 
 /// The bug is planted.

@@ -23,6 +23,8 @@ use crate::{
 const SEGMENT_SUFFIX: &str = ".segment";
 const UNFINISHED_SUFFIX: &str = ".segment.unfinished";
 pub(crate) const LOCK: &str = "lock";
+/// What lies beside it is no log any more, and goes.
+const REMOVED: &str = "removed";
 
 /// A directory that this process holds alone, until it is dropped.
 #[derive(Debug)]
@@ -60,17 +62,35 @@ impl Directory {
         Ok(Self { path: path.to_owned(), handle, _lock: lock })
     }
 
-    /// What lies in the directory. Files of segments that were never finished
-    /// are removed; nothing else is.
+    /// What lies in the directory. Files of segments that were never finished, and
+    /// what is left of a log that was being removed, are removed; nothing else is.
     pub(crate) fn list(&self) -> io::Result<Listing> {
-        let (listing, unfinished) = names(&self.path)?;
-        for name in &unfinished {
+        let Names { listing, leftover, is_removed } = names(&self.path)?;
+        for name in &leftover {
             fs::remove_file(self.path.join(name))?;
         }
-        if !unfinished.is_empty() {
+        if !leftover.is_empty() {
+            self.handle.sync_all()?;
+        }
+        if is_removed {
+            fs::remove_file(self.path.join(REMOVED))?;
             self.handle.sync_all()?;
         }
         Ok(listing)
+    }
+
+    /// Marks the log as removed, durably: from here on what lies here is no log.
+    pub(crate) fn mark_removed(&self) -> io::Result<()> {
+        File::create(self.path.join(REMOVED))?.sync_all()?;
+        self.handle.sync_all()
+    }
+
+    /// Removes the directory, which must hold no file but the lock.
+    pub(crate) fn remove_all(self) -> io::Result<()> {
+        let path = fs::canonicalize(&self.path)?;
+        fs::remove_file(path.join(LOCK))?;
+        fs::remove_dir(&path)?;
+        path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
     }
 
     /// Opens a segment to read.
@@ -83,29 +103,41 @@ impl Directory {
         OpenOptions::new().read(true).write(true).open(segment_path(&self.path, base))
     }
 
-    /// Makes a segment durable, name and content; `fill` writes its content. On
-    /// an error no trace of it is left, as far as the disk allows.
+    /// Makes a segment durable, name and content, and gives it open to read and to
+    /// write; `fill` writes its content. On an error no trace of it is left, as far
+    /// as the disk allows.
     #[expect(clippy::disallowed_methods, reason = "the one place that makes a rename durable")]
-    pub(crate) fn create(&self, base: Lsn, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn create<T>(
+        &self,
+        base: Lsn,
+        fill: impl FnOnce(&mut File) -> io::Result<T>,
+    ) -> io::Result<(File, T)> {
         let unfinished = self.path.join(format!("{base}{UNFINISHED_SUFFIX}"));
-        let made = File::create(&unfinished)
-            .and_then(|mut file| {
-                fill(&mut file)?;
-                if planted(Canary::FileNotSynced) { Ok(()) } else { file.sync_all() }
-            })
-            .and_then(|()| fs::rename(&unfinished, segment_path(&self.path, base)));
-        if let Err(error) = made {
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished);
+        let made = open.and_then(|mut file| {
+            let filled = fill(&mut file)?;
+            if !planted(Canary::FileNotSynced) {
+                file.sync_all()?;
+            }
+            fs::rename(&unfinished, segment_path(&self.path, base))?;
+            Ok((file, filled))
+        });
+        if made.is_err() {
             // What cannot be removed now is removed by the next start.
             let _ = fs::remove_file(&unfinished);
-            return Err(error);
+        } else if !planted(Canary::NameNotSynced) {
+            self.handle.sync_all()?;
         }
-        if planted(Canary::NameNotSynced) { Ok(()) } else { self.handle.sync_all() }
+        made
     }
 
-    /// Removes a segment durably.
+    /// Removes a segment durably; one that is gone may be so since a removal whose
+    /// sync failed.
     pub(crate) fn remove(&self, base: Lsn) -> io::Result<()> {
-        fs::remove_file(segment_path(&self.path, base))?;
-        self.handle.sync_all()
+        match fs::remove_file(segment_path(&self.path, base)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => self.handle.sync_all(),
+        }
     }
 }
 
@@ -114,24 +146,39 @@ pub(crate) fn segment_path(directory: &Path, base: Lsn) -> PathBuf {
     directory.join(format!("{base}{SEGMENT_SUFFIX}"))
 }
 
-/// What lies in a directory, and apart from it the files of segments that were
-/// never finished.
-pub(crate) fn names(directory: &Path) -> io::Result<(Listing, Vec<String>)> {
-    let (mut listing, mut unfinished) = (Listing::default(), Vec::new());
+/// What lies in a directory.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub listing: Listing,
+    /// Files of segments that are none: never finished, or of a log that was being
+    /// removed.
+    pub leftover: Vec<String>,
+    /// The log was being removed.
+    pub is_removed: bool,
+}
+
+pub(crate) fn names(directory: &Path) -> io::Result<Names> {
+    let mut names = Names::default();
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let lsn = |suffix| name.strip_suffix(suffix).and_then(|stem| stem.parse::<Lsn>().ok());
         if let Some(base) = lsn(SEGMENT_SUFFIX) {
-            listing.segments.push(base);
+            names.listing.segments.push(base);
         } else if lsn(UNFINISHED_SUFFIX).is_some() {
-            unfinished.push(name);
+            names.leftover.push(name);
+        } else if name == REMOVED {
+            names.is_removed = true;
         } else if name != LOCK {
-            listing.unknown.push(name);
+            names.listing.unknown.push(name);
         }
     }
-    listing.segments.sort_unstable();
-    listing.unknown.sort_unstable();
-    Ok((listing, unfinished))
+    if names.is_removed {
+        let segments = std::mem::take(&mut names.listing.segments);
+        names.leftover.extend(segments.into_iter().map(|base| format!("{base}{SEGMENT_SUFFIX}")));
+    }
+    names.listing.segments.sort_unstable();
+    names.listing.unknown.sort_unstable();
+    Ok(names)
 }
 
 /// Makes the names of a new directory and of every directory above it durable:

@@ -1,8 +1,14 @@
 //! What can go wrong, one type an operation.
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use crate::{limits, lsn::Lsn};
+use rustix::io::Errno;
+
+use crate::{cursor::Place, limits, lsn::Lsn, options::Backend};
 
 /// Exit code of an owner whose log is [`Poisoned`]: `EX_IOERR` of sysexits.
 pub const EXIT_POISONED: u8 = 74;
@@ -11,6 +17,9 @@ pub const EXIT_POISONED: u8 = 74;
 pub const EXIT_DAMAGED: u8 = 65;
 /// Exit code of an owner whose log is in use: `EX_TEMPFAIL` of sysexits.
 pub const EXIT_LOCKED: u8 = 75;
+/// Exit code of an owner whose process or machine is short of what a log needs to be
+/// opened: `EX_TEMPFAIL` of sysexits.
+pub const EXIT_SHORTAGE: u8 = 75;
 /// Exit code of an owner that was given unusable options: `EX_USAGE` of
 /// sysexits.
 pub const EXIT_OPTIONS: u8 = 64;
@@ -22,10 +31,24 @@ pub enum Stage {
     Write,
     /// Make written records durable.
     Sync,
-    /// Prepare the next segment, for another reason than missing space.
+    /// Take on a write or a sync at all.
+    HandOver,
+    /// Prepare the next segment. That space, descriptors or memory are short is no
+    /// failure.
     Prepare,
     /// Remove a segment that nobody needs.
     Remove,
+}
+
+impl Stage {
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::HandOver => {
+                "the disk was not asked: look for what the kernel says of io_uring, or choose the thread backend"
+            }
+            Self::Write | Self::Sync | Self::Prepare | Self::Remove => "check the disk",
+        }
+    }
 }
 
 impl fmt::Display for Stage {
@@ -33,6 +56,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Write => "writing records",
             Self::Sync => "syncing records",
+            Self::HandOver => "handing a write or sync to the kernel",
             Self::Prepare => "preparing a segment",
             Self::Remove => "removing a segment",
         })
@@ -46,7 +70,7 @@ impl fmt::Display for Stage {
 /// gone. Nothing more is durable; the owner exits with [`EXIT_POISONED`], and
 /// the next start reads from the disk what it really has.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the log cannot be made durable: {stage} failed at {at}: {cause}; check the disk and start again")]
+#[error("the log cannot be made durable: {stage} failed at {at}: {cause}; {}, and start again", stage.remedy())]
 pub struct Poisoned {
     /// What failed.
     pub stage: Stage,
@@ -75,6 +99,34 @@ pub enum Full {
     /// The file system has no space for a segment.
     #[error("the file system has no space for a segment: {0}; free some, service resumes by itself")]
     NoSpace(Arc<io::Error>),
+    /// The process or the machine has no descriptor, or no memory, for a segment.
+    #[error(
+        "descriptors or memory for a segment are short: {0}; raise the limit (LimitNOFILE, ulimit -n) or free some, \
+         service resumes by itself"
+    )]
+    NoResources(Arc<io::Error>),
+}
+
+/// Why the progress of a consumer is refused. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConsumerError {
+    /// It was never registered, or was forgotten.
+    #[error("consumer {0:016x} is not registered with this log; register it first, if it is not gone")]
+    UnknownConsumer(u64),
+    /// It is registered already.
+    #[error("consumer {0:016x} is registered already; forget it first, to begin anew")]
+    AlreadyRegistered(u64),
+    /// The positions are those of another log than it was registered with.
+    #[error(
+        "consumer {consumer:016x} stands {} and is given positions of the other kind; forget it first",
+        match registered { Place::Here => "in this log", Place::Elsewhere => "in another log" }
+    )]
+    OtherPlace {
+        /// The consumer.
+        consumer: u64,
+        /// Where it stands.
+        registered: Place,
+    },
 }
 
 /// Why a record was not appended. Nothing of it is in the log.
@@ -102,6 +154,9 @@ pub enum AppendError {
         /// Bytes they may take.
         max_bytes: u64,
     },
+    /// The progress that comes with the record is refused.
+    #[error(transparent)]
+    Consumer(#[from] ConsumerError),
     /// The log is poisoned.
     #[error(transparent)]
     Poisoned(#[from] Poisoned),
@@ -145,6 +200,11 @@ pub enum DamageKind {
     /// No file covers these positions.
     #[error("a segment is missing")]
     Missing,
+    /// A later release wrote a record of the log's own.
+    #[error(
+        "a record of the log's own has kind {0}, which this release does not know; use the one that wrote it"
+    )]
+    UnknownKind(u8),
     /// The file is another log's.
     #[error("the segment is of another log, or from another time")]
     Foreign,
@@ -175,10 +235,14 @@ pub enum OptionsError {
         min: u64,
     },
     /// The cursors that are in the log do not fit segments so small.
-    #[error("the log's {consumers} cursors do not fit segments of this size; raise segment_bytes")]
+    #[error(
+        "the log's {consumers} cursors do not fit segments of this size; raise segment_bytes to {min} at least"
+    )]
     CursorsDoNotFit {
         /// Number of cursors.
         consumers: usize,
+        /// The smallest segment that they fit.
+        min: u64,
     },
 }
 
@@ -217,6 +281,20 @@ pub enum OpenError {
         /// Its version.
         version: u16,
     },
+    /// The process or the machine is out of descriptors, memory or threads.
+    #[error(
+        "{}: {doing}: {source}: descriptors, memory or threads are used up; raise the limit (LimitNOFILE, ulimit -n \
+         or -u, the pod's memory) or stop what uses them, and start again; the log is unharmed",
+        path.display()
+    )]
+    Shortage {
+        /// The log's directory.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// io_uring is not available to this process.
     #[error(
         "io_uring is not available ({0}): a seccomp profile or sysctl kernel.io_uring_disabled forbids it, \
@@ -236,6 +314,24 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    pub(crate) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
+        let path = path.to_owned();
+        // Threads that are used up read like this.
+        let is_again = Errno::from_io_error(&source) == Some(Errno::AGAIN);
+        if is_resource_shortage(&source) || is_again {
+            Self::Shortage { path, doing, source }
+        } else {
+            Self::Io { path, doing, source }
+        }
+    }
+
+    pub(crate) fn engine(path: &Path, backend: Backend, source: io::Error) -> Self {
+        match (backend, Self::io(path, "make what writes", source)) {
+            (Backend::Ring, Self::Io { source, .. }) => Self::Ring(source),
+            (_, error) => error,
+        }
+    }
+
     /// The exit code that tells a supervisor which of these it was.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -243,7 +339,20 @@ impl OpenError {
             Self::Options(_) => EXIT_OPTIONS,
             Self::Locked { .. } => EXIT_LOCKED,
             Self::Damaged { .. } | Self::FutureVersion { .. } => EXIT_DAMAGED,
+            Self::Shortage { .. } => EXIT_SHORTAGE,
             Self::Ring(_) | Self::Io { .. } => EXIT_POISONED,
         }
     }
+}
+
+/// There is no space now; nothing of the log has suffered.
+pub(crate) fn is_space_shortage(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// The process or the machine has no descriptor or memory now; nothing of the log
+/// has suffered.
+pub(crate) fn is_resource_shortage(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }

@@ -75,6 +75,8 @@ pub(crate) struct Flush {
     waits: Option<Lsn>,
     /// When the next sync is due for the sake of the others.
     sync_by: Option<Duration>,
+    /// Everything below is to be synced soon, whatever it asked for.
+    sync_to: Lsn,
     /// Emptied buffers, to be filled again.
     buffers: Vec<Vec<u8>>,
 }
@@ -91,6 +93,7 @@ impl Flush {
             synced: end,
             waits: None,
             sync_by: None,
+            sync_to: end,
             buffers: Vec::new(),
         }
     }
@@ -130,7 +133,8 @@ impl Flush {
     /// Nothing is to be done: no chunk waits, none is in flight, no sync is
     /// owed.
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle) && self.queue.is_empty() && self.sync_by.is_none()
+        let is_synced = self.sync_by.is_none() && self.sync_to <= self.synced;
+        matches!(self.state, State::Idle) && self.queue.is_empty() && is_synced
     }
 
     /// The buffer for the frames from `start` to `end` of the segment.
@@ -180,21 +184,21 @@ impl Flush {
         }
     }
 
-    /// Has what is written synced as soon as nothing is in flight.
-    pub(crate) fn sync_soon(&mut self, storage: &mut dyn Storage) {
-        let now = storage.now();
-        if self.synced == self.written || self.sync_by.is_some_and(|due| due <= now) {
-            return;
-        }
-        self.sync_by = Some(now);
-        // The end of what is in flight is soon enough, and wakes by itself.
-        if matches!(self.state, State::Idle) {
-            storage.wake_at(now);
+    /// Has everything below `end` synced as soon as it is written.
+    pub(crate) fn sync_to(&mut self, end: Lsn) {
+        if !planted(Canary::SyncAllForgotten) {
+            self.sync_to = self.sync_to.max(end);
         }
     }
 
+    /// Has what is written synced as soon as nothing is in flight.
+    pub(crate) fn sync_written(&mut self) {
+        self.sync_to(self.written);
+    }
+
     fn sync_is_due(&self, storage: &dyn Storage) -> bool {
-        self.waits.is_some() || self.sync_by.is_some_and(|due| storage.now() >= due)
+        let is_asked_for = self.synced < self.sync_to && self.sync_to <= self.written;
+        is_asked_for || self.waits.is_some() || self.sync_by.is_some_and(|due| storage.now() >= due)
     }
 
     /// Takes a completion and starts what follows.
@@ -214,6 +218,12 @@ impl Flush {
                 self.synced = self.written;
                 self.waits = None;
                 self.sync_by = None;
+            }
+            (Completion::Refused(error), State::Writing { chunk, done }) => {
+                return Err(poisoned(Stage::HandOver, chunk.start + done as u64, error));
+            }
+            (Completion::Refused(error), State::Syncing) => {
+                return Err(poisoned(Stage::HandOver, self.synced, error));
             }
             (completion, state) => unreachable!("{completion:?} while {state:?}"),
         }

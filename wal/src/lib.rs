@@ -60,14 +60,15 @@ mod directory;
 mod map;
 mod inspect;
 mod salvage;
+mod remove;
 mod error;
 mod canary;
 
 pub use self::{
-    cursor::{Cursor, Cursors, Pending},
+    cursor::{Cursor, Cursors, Pending, Place, Progress},
     error::{
-        AppendError, Damage, DamageKind, EXIT_DAMAGED, EXIT_LOCKED, EXIT_OPTIONS, EXIT_POISONED, Full,
-        OpenError, OptionsError, Poisoned, Stage,
+        AppendError, ConsumerError, Damage, DamageKind, EXIT_DAMAGED, EXIT_LOCKED, EXIT_OPTIONS,
+        EXIT_POISONED, EXIT_SHORTAGE, Full, OpenError, OptionsError, Poisoned, Stage,
     },
     inspect::{
         DamagedRange, Fault, Gap, InspectError, Inspection, Read, Record, Records, SegmentState,
@@ -80,6 +81,7 @@ pub use self::{
     reader::Entry,
     record::{FRAME_HEADER_BYTES, Kind},
     recover::{Clamped, Missing, Recovery},
+    remove::{RemoveError, remove_log},
     salvage::{Salvage, SalvageError, salvage},
     segment::{FORMAT_VERSION, Header},
     storage::{Chore, Completion, Listing, Storage},

@@ -44,8 +44,15 @@ pub(crate) const INSPECT_PAGE_BYTES: u64 = 4096;
 /// How often a log that is in use is looked at before it counts as damaged.
 pub(crate) const INSPECT_LOOKS: usize = 3;
 
-/// Between two attempts to prepare a segment where there was no space.
-pub(crate) const PREPARE_RETRY: Duration = Duration::from_millis(500);
+/// Between two attempts to prepare or remove a segment where space, descriptors or
+/// memory were short.
+pub(crate) const SEGMENT_RETRY: Duration = Duration::from_millis(500);
+
+/// Before an operation that the kernel could not take is handed over again: at
+/// first, since what it lacked may be there at once, ...
+pub(crate) const HAND_OVER_RETRY_MIN: Duration = Duration::from_micros(100);
+/// ... and at last: who waits for the log still gets on, and nobody spins.
+pub(crate) const HAND_OVER_RETRY_MAX: Duration = Duration::from_millis(100);
 
 /// Bytes that the cursors may take of a segment of this size: a quarter, so
 /// that the larger part of every segment is the owner's.
@@ -57,6 +64,27 @@ pub(crate) const fn cursors_bytes_max(segment_bytes: u64) -> u64 {
 /// segment of this size, whatever the cursors take.
 pub(crate) const fn group_bytes_max(segment_bytes: u64) -> u64 {
     segment_bytes - HEADER_BYTES - SEAL_FRAME_BYTES - cursors_bytes_max(segment_bytes)
+}
+
+/// The smallest segment that a group of so many bytes fits, frames included.
+pub(crate) const fn segment_bytes_for_group(bytes: u64) -> u64 {
+    // Three quarters of a segment, but for its header and its seal, are the owner's.
+    segment_bytes_from(bytes.saturating_add(HEADER_BYTES + SEAL_FRAME_BYTES).div_ceil(3).saturating_mul(4))
+}
+
+/// The smallest segment that cursors of so many bytes fit, frames included.
+pub(crate) const fn segment_bytes_for_cursors(bytes: u64) -> u64 {
+    segment_bytes_from(bytes.saturating_mul(4))
+}
+
+const fn segment_bytes_from(bytes: u64) -> u64 {
+    if bytes <= SEGMENT_BYTES_MIN {
+        SEGMENT_BYTES_MIN
+    } else if bytes >= SEGMENT_BYTES_MAX {
+        SEGMENT_BYTES_MAX
+    } else {
+        bytes.next_multiple_of(SEGMENT_ALIGN_BYTES)
+    }
 }
 
 const _: () = {

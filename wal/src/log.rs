@@ -8,14 +8,14 @@ mod segments;
 
 pub use self::segments::Usage;
 
-use std::{collections::VecDeque, io, os::fd::BorrowedFd, path::Path, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, iter, os::fd::BorrowedFd, path::Path, sync::Arc, time::Duration};
 
 use crate::{
     canary::{Canary, planted},
-    cursor::{Cursor, Cursors},
-    error::{Full, OpenError, OptionsError, Poisoned, Stage},
+    cursor::{Cursor, Cursors, Place, Progress},
+    error::{ConsumerError, Full, OpenError, OptionsError, Poisoned, Stage},
     flush::Flush,
-    limits::cursors_bytes_max,
+    limits::segment_bytes_for_cursors,
     lsn::Lsn,
     options::{Fsync, Options},
     reader::Extent,
@@ -59,8 +59,12 @@ pub struct Log {
     preparing: Option<Header>,
     /// Why the last attempt to prepare came to nothing, and when to try again.
     shortage: Option<(Full, Duration)>,
-    /// Segments being removed, with their sizes.
+    /// Segments being removed, with their sizes. Oldest first and each durably: a
+    /// younger one that went without an older one would leave a gap, and a log with
+    /// a gap does not open.
     removing: VecDeque<(Lsn, u64)>,
+    /// The first of them is not in work, but for want of something asked for again.
+    remove_again: Option<Duration>,
     cursors: Cursors,
     release_mark: ReleaseMark,
     end: Lsn,
@@ -101,17 +105,16 @@ impl Log {
             Refusal::FutureVersion { base, version } => {
                 OpenError::FutureVersion { path: path.clone(), base, version }
             }
-            Refusal::Io(source) => OpenError::Io { path: path.clone(), doing: "recover the log", source },
+            Refusal::Io(source) => OpenError::io(dir, "recover the log", source),
         })?;
         let consumers = recovered.cursors.len();
-        if recovered.cursors.encode_all(cursors_bytes_max(options.segment_bytes)).is_err() {
-            return Err(OptionsError::CursorsDoNotFit { consumers }.into());
+        let told_bytes = Cursors::bytes_to_tell_min(consumers);
+        if told_bytes > options.cursors_bytes_max() {
+            let min = segment_bytes_for_cursors(told_bytes);
+            return Err(OptionsError::CursorsDoNotFit { consumers, min }.into());
         }
-        Self::start(storage, options, recovered).map_err(|source| OpenError::Io {
-            path,
-            doing: "prepare the first segment",
-            source,
-        })
+        Self::start(storage, options, recovered)
+            .map_err(|source| OpenError::io(dir, "prepare the first segment", source))
     }
 
     fn start(
@@ -121,11 +124,18 @@ impl Log {
     ) -> io::Result<(Self, Recovery)> {
         let Recovered { mut used, mut spares, last, cursors, report } = recovered;
         let goes_on = if last.is_some_and(|last| !last.sealed) { used.pop() } else { None };
+        let replaced = discard_small(storage.as_mut(), &mut spares, &options, goes_on.is_none())?;
         let begins = match goes_on {
             Some(_) => None,
-            None => Some(spares.pop_front().map_or_else(|| first_segment(storage.as_mut(), &options), Ok)?),
+            None => Some(match spares.pop_front() {
+                Some(spare) => spare,
+                None => first_segment(storage.as_mut(), &options, replaced)?,
+            }),
         };
         let header = goes_on.map(|extent| extent.header).or(begins).expect("one of the two");
+        for held in iter::once(&header).chain(&spares) {
+            storage.hold(held.base)?;
+        }
         let end = goes_on.map_or(header.base, |extent| extent.end);
         let flush = Flush::new(header.base, end);
         let times = last.map_or((0, 0), |last| (last.first_time_ms, last.last_time_ms));
@@ -144,6 +154,7 @@ impl Log {
             preparing: None,
             shortage: None,
             removing: VecDeque::new(),
+            remove_again: None,
             release_mark: ReleaseMark::new(cursors.low()),
             cursors,
             end,
@@ -153,7 +164,7 @@ impl Log {
             poisoned: None,
         };
         if begins.is_some() {
-            let checkpoint = log.checkpoint().map_err(io::Error::other)?;
+            let checkpoint = log.cursors.tell_all(log.cursors_bytes_max()).map_err(io::Error::other)?;
             log.begin(header, times.1, &checkpoint);
         }
         log.prepare_next();
@@ -168,6 +179,17 @@ impl Log {
         self.check()?;
         self.flush.start(self.storage.as_mut());
         Ok(())
+    }
+
+    /// Has everything that was appended so far synced, whatever it asked for: all of
+    /// it is on the disk when [`durable_as`](Self::durable_as) [`Fsync::Always`] has
+    /// reached the position that is given back. What was appended is submitted.
+    ///
+    /// # Errors
+    /// The log is poisoned.
+    pub fn sync_all(&mut self) -> Result<Lsn, Poisoned> {
+        self.flush.sync_to(self.end);
+        self.submit().map(|()| self.end)
     }
 
     /// Takes what the disk has finished and starts what follows;
@@ -240,25 +262,42 @@ impl Log {
         &self.cursors
     }
 
-    /// Changes a cursor in memory, or adds one;
-    /// [`append_cursors`](Self::append_cursors) stores it.
-    pub fn update_cursor(&mut self, consumer: u64, cursor: Cursor) {
-        self.cursors.insert(consumer, cursor);
+    /// Adds a consumer, in memory; [`append_cursors`](Self::append_cursors) stores
+    /// that. From then on it holds what it is not done with, if it stands here.
+    ///
+    /// # Errors
+    /// It is registered already.
+    pub fn register(&mut self, consumer: u64, place: Place, cursor: &Cursor) -> Result<(), ConsumerError> {
+        self.cursors.register(consumer, place, cursor)
     }
 
-    /// As [`update_cursor`](Self::update_cursor), of a cursor that stands in
-    /// another log of the owner's: it changes together with others of this log,
-    /// and holds no segment of it. It stays one of another log until it is
-    /// removed.
-    pub fn update_cursor_elsewhere(&mut self, consumer: u64, cursor: Cursor) {
-        self.cursors.set_elsewhere(consumer);
-        self.cursors.insert(consumer, cursor);
+    /// Removes a consumer, if there is one, in memory;
+    /// [`append_cursors`](Self::append_cursors) stores that.
+    pub fn forget(&mut self, consumer: u64) {
+        self.cursors.forget(consumer);
     }
 
-    /// Removes a cursor in memory; [`append_cursors`](Self::append_cursors)
-    /// stores that.
-    pub fn remove_cursor(&mut self, consumer: u64) {
-        self.cursors.remove(consumer);
+    /// Changes a cursor in memory; [`append_cursors`](Self::append_cursors) stores
+    /// what changed. Costs what changed.
+    ///
+    /// # Errors
+    /// The consumer is not registered, or not with this place.
+    pub fn progress(&mut self, consumer: u64, progress: &Progress<'_>) -> Result<(), ConsumerError> {
+        self.cursors.advance(consumer, progress)
+    }
+
+    /// As [`progress`](Self::progress), by the whole cursor: what changed of it is
+    /// looked for, in all of it.
+    ///
+    /// # Errors
+    /// As [`progress`](Self::progress).
+    pub fn update_cursor(
+        &mut self,
+        consumer: u64,
+        place: Place,
+        cursor: &Cursor,
+    ) -> Result<(), ConsumerError> {
+        self.cursors.replace(consumer, place, cursor)
     }
 
     fn check(&self) -> Result<(), Poisoned> {
@@ -275,14 +314,47 @@ impl Log {
     }
 }
 
-/// Makes the first segment of a new log and waits for it.
-fn first_segment(storage: &mut dyn Storage, options: &Options) -> io::Result<Header> {
-    let generation = storage.entropy();
-    storage.prepare(Header { base: Lsn::ZERO, segment_bytes: options.segment_bytes, generation });
+/// Removes prepared segments that are smaller than those made now: a record may be
+/// too large for them. Where the log is to begin with the first of them, it is given
+/// back instead, since the log needs one in its place.
+fn discard_small(
+    storage: &mut dyn Storage,
+    spares: &mut VecDeque<Header>,
+    options: &Options,
+    begins: bool,
+) -> io::Result<Option<Header>> {
+    let usable = spares.iter().take_while(|spare| spare.segment_bytes >= options.segment_bytes).count();
+    let mut small = spares.split_off(usable);
+    let replaced = if begins && usable == 0 { small.pop_front() } else { None };
+    // Segments come and go at the ends of the log.
+    while let Some(spare) = small.pop_back() {
+        storage.remove(spare.base);
+        finish_chore(storage)?;
+    }
+    Ok(replaced)
+}
+
+/// Makes the first segment of a new log, or one in place of another, and waits for
+/// it.
+fn first_segment(
+    storage: &mut dyn Storage,
+    options: &Options,
+    replaced: Option<Header>,
+) -> io::Result<Header> {
+    let (base, generation) = match replaced {
+        Some(Header { base, generation, .. }) => (base, generation),
+        None => (Lsn::ZERO, storage.entropy()),
+    };
+    let header = Header { base, segment_bytes: options.segment_bytes, generation };
+    storage.prepare(header);
+    finish_chore(storage).map(|()| header)
+}
+
+/// Waits for the one chore in work.
+fn finish_chore(storage: &mut dyn Storage) -> io::Result<()> {
     loop {
         match storage.chore() {
-            Some(Chore::Prepared(header, made)) => return made.map(|()| header),
-            Some(Chore::Removed(..)) => {}
+            Some(Chore::Prepared(_, done) | Chore::Removed(_, done)) => return done,
             None => storage.wait()?,
         }
         storage.clear_event();

@@ -6,7 +6,7 @@ use crate::{
     error::OptionsError,
     limits::{
         SEGMENT_ALIGN_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENTS_MIN, cursors_bytes_max,
-        group_bytes_max,
+        group_bytes_max, segment_bytes_for_group,
     },
     record::FRAME_HEADER_BYTES,
 };
@@ -88,6 +88,12 @@ impl Options {
     #[must_use]
     pub const fn record_bytes_max(&self) -> u64 {
         group_bytes_max(self.segment_bytes) - FRAME_HEADER_BYTES - 7
+    }
+
+    /// The smallest `segment_bytes` with which bodies of so many bytes are taken.
+    #[must_use]
+    pub const fn segment_bytes_for(record_bytes: u64) -> u64 {
+        segment_bytes_for_group(record_bytes.saturating_add(FRAME_HEADER_BYTES + 7))
     }
 
     /// Bytes that all cursors together may take in the log.

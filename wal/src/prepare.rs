@@ -1,128 +1,129 @@
 //! The thread that makes and removes segments, so that the shard waits for
-//! neither, and that wakes the shard when a sync is due.
+//! neither.
 //!
 //! A segment is written with zeros once before it is used. Then no commit has
 //! to allocate or convert extents, a full disk is met here and not in the
 //! middle of a batch, and what lies behind the last record is known to be zero.
+//! It is handed over open and mapped, so that nothing that is done with it later
+//! needs a descriptor.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{self, Write},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, Sender, TryRecvError, channel},
     },
     thread::{Builder, JoinHandle},
-    time::Instant,
 };
+
+use bytes::Bytes;
 
 use crate::{
     directory::Directory,
     limits::ZERO_WRITE_BYTES,
     lsn::Lsn,
+    map::map,
     segment::{HEADER_BYTES, Header},
-    storage::{Chore, files::Event},
+    storage::{event::Event, report::Reports},
 };
 
 /// What the thread is asked to do.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Job {
     Prepare(Header),
     Remove(Lsn),
-    /// Signal the event at this time, and not at one that was named before.
-    Wake(Instant),
+}
+
+/// What it has done.
+#[derive(Debug)]
+pub(crate) enum Done {
+    Prepared(Header, io::Result<(File, Bytes)>),
+    Removed(Lsn, io::Result<()>),
 }
 
 /// The thread. Jobs end in the order they were given.
 ///
-/// Its queue is bounded by what the log asks for: one segment to prepare, one
-/// time to wake at, and as many segments to remove as there are.
+/// Its queue is bounded by what the log asks for: one segment to prepare, and one
+/// to remove.
 pub(crate) struct Preparer {
     jobs: Option<Sender<Job>>,
-    done: Receiver<Chore>,
+    /// Asked for and not done.
+    asked: VecDeque<Job>,
+    done: Receiver<Done>,
     stop: Arc<AtomicBool>,
+    event: Event,
     handle: Option<JoinHandle<()>>,
 }
 
 struct Worker {
     directory: Arc<Directory>,
     jobs: Receiver<Job>,
-    done: Sender<Chore>,
+    done: Reports<Done>,
     stop: Arc<AtomicBool>,
-    event: Event,
 }
 
 impl Preparer {
     /// Starts the thread.
     pub(crate) fn start(directory: Arc<Directory>, event: Event) -> io::Result<Self> {
         let (jobs, todo) = channel();
-        let (sender, done) = channel();
+        let (reports, done) = Reports::channel(event.clone());
         let stop = Arc::new(AtomicBool::new(false));
-        let worker = Worker { directory, jobs: todo, done: sender, stop: Arc::clone(&stop), event };
+        let worker = Worker { directory, jobs: todo, done: reports, stop: Arc::clone(&stop) };
         let handle = Builder::new().name("eagre-wal-prepare".into()).spawn(move || worker.run())?;
-        Ok(Self { jobs: Some(jobs), done, stop, handle: Some(handle) })
+        let asked = VecDeque::new();
+        Ok(Self { jobs: Some(jobs), asked, done, stop, event, handle: Some(handle) })
     }
 
-    pub(crate) fn ask(&self, job: Job) {
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        assert!(sent, "the preparing thread runs as long as its log");
+    pub(crate) fn ask(&mut self, job: Job) {
+        self.asked.push_back(job);
+        if self.jobs.as_ref().is_none_or(|jobs| jobs.send(job).is_err()) {
+            // The thread has ended; `done` will say so.
+            self.event.signal();
+        }
     }
 
-    pub(crate) fn done(&self) -> Option<Chore> {
-        self.done.try_recv().ok()
+    pub(crate) fn done(&mut self) -> Option<Done> {
+        match self.done.try_recv() {
+            Ok(done) => {
+                self.asked.pop_front();
+                Some(done)
+            }
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => {
+                let ended = io::Error::other("the thread that prepares segments has ended");
+                Some(match self.asked.pop_front()? {
+                    Job::Prepare(header) => Done::Prepared(header, Err(ended)),
+                    Job::Remove(base) => Done::Removed(base, Err(ended)),
+                })
+            }
+        }
     }
 }
 
 impl Worker {
     fn run(&self) {
-        let mut wake_at: Option<Instant> = None;
-        let mut removal_failed = false;
-        loop {
-            let job = match wake_at {
-                Some(at) => self.jobs.recv_timeout(at.saturating_duration_since(Instant::now())),
-                None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            let chore = match job {
-                Ok(Job::Prepare(header)) => Chore::Prepared(header, self.prepare(header)),
-                Ok(Job::Remove(base)) => {
-                    // Oldest first, each durably: a younger one that went without
-                    // an older one would leave a gap, and a log with a gap does
-                    // not open.
-                    let removed = if removal_failed {
-                        Err(io::Error::other("a segment before it could not be removed"))
-                    } else {
-                        self.directory.remove(base)
-                    };
-                    removal_failed |=
-                        removed.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound);
-                    Chore::Removed(base, removed)
-                }
-                Ok(Job::Wake(at)) => {
-                    wake_at = Some(at);
-                    continue;
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    wake_at = None;
-                    self.event.signal();
-                    continue;
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            if self.done.send(chore).is_err() {
-                return;
-            }
-            self.event.signal();
+        while let Ok(job) = self.jobs.recv() {
+            self.done.send(match job {
+                Job::Prepare(header) => Done::Prepared(header, self.prepare(header)),
+                Job::Remove(base) => Done::Removed(base, self.directory.remove(base)),
+            });
         }
     }
 
-    fn prepare(&self, header: Header) -> io::Result<()> {
-        self.directory.create(header.base, |file| self.fill(file, header))
+    fn prepare(&self, header: Header) -> io::Result<(File, Bytes)> {
+        self.directory.create(header.base, |file| {
+            self.fill(file, header)?;
+            map(file)
+        })
     }
 
     fn fill(&self, file: &mut File, header: Header) -> io::Result<()> {
         static ZEROS: [u8; ZERO_WRITE_BYTES] = [0; ZERO_WRITE_BYTES];
         file.write_all(&header.encode())?;
-        let mut left = header.segment_bytes - HEADER_BYTES;
+        let mut left = header.segment_bytes.checked_sub(HEADER_BYTES).expect("a segment holds its header");
         while left > 0 {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(io::ErrorKind::Interrupted.into());

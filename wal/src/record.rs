@@ -37,14 +37,26 @@ pub struct Kind(pub u8);
 impl Kind {
     /// All cursors; the first record of every segment.
     pub const CHECKPOINT: Self = Self(1);
-    /// Cursors that changed.
+    /// Cursors that are new, gone, or shorter told as a whole.
     pub const CURSORS: Self = Self(2);
     /// The segment is full.
     pub const SEAL: Self = Self(3);
     /// Records that are lost lay here, as [`salvage`](crate::salvage()) found.
     pub const GAP: Self = Self(4);
+    /// What changed of cursors.
+    pub const PROGRESS: Self = Self(5);
     /// The first kind that is the owner's to give.
     pub const OWNER_MIN: Self = Self(16);
+
+    /// The record tells of cursors.
+    pub(crate) fn tells_of_cursors(self) -> bool {
+        matches!(self, Self::CHECKPOINT | Self::CURSORS | Self::PROGRESS)
+    }
+
+    /// This release knows what it is, or leaves it to the owner.
+    pub(crate) fn is_known(self) -> bool {
+        self >= Self::OWNER_MIN || (Self::CHECKPOINT..=Self::PROGRESS).contains(&self)
+    }
 
     /// The record is the owner's.
     #[must_use]

@@ -432,9 +432,15 @@ pub(crate) fn cursors(segment: &[u8], header: &Header, end: Lsn) -> Result<Curso
         let offset = (at - header.base) as usize;
         let damage = || Refusal::Damage(Damage { from: at, to: end, what: DamageKind::Record });
         let frame = record::decode(segment, header.base, header.generation, offset).ok_or_else(damage)?;
-        if frame.kind == Kind::CHECKPOINT || frame.kind == Kind::CURSORS {
+        if !frame.kind.is_known() {
+            let what = DamageKind::UnknownKind(frame.kind.0);
+            return Err(Refusal::Damage(Damage { from: at, to: frame.next, what }));
+        }
+        let is_forgotten =
+            matches!(frame.kind, Kind::CURSORS | Kind::PROGRESS) && planted(Canary::CursorsForgotten);
+        if !is_forgotten {
             let body = &segment[frame.body_offset..frame.body_offset + frame.body_bytes];
-            cursors.apply(body).map_err(|_| damage())?;
+            cursors.apply(frame.kind, at, body).map_err(|_| damage())?;
         }
         at = frame.next;
     }

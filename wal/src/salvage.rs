@@ -129,9 +129,8 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvage, SalvageError> {
     let used: Vec<_> = surveys.segments.iter().filter(|survey| survey.used).collect();
     let last = used.last().ok_or_else(|| SalvageError::Nothing { path: path() })?.header;
     let fresh = last.following(last.segment_bytes);
-    let cursors_bytes = cursors_bytes_max(fresh.segment_bytes) - FRAME_HEADER_BYTES;
-    let checkpoint = surveys.cursors.encode_all(cursors_bytes);
-    let checkpoint = checkpoint.map_err(|DoNotFit| SalvageError::CursorsDoNotFit { path: path() })?;
+    let checkpoint = surveys.cursors.tell_all(cursors_bytes_max(fresh.segment_bytes));
+    let checkpoint = checkpoint.map_err(|DoNotFit| SalvageError::CursorsDoNotFit { path: path() })?.body;
 
     let target = take(to)?;
     let write = |source| SalvageError::Write { path: to.to_owned(), source };

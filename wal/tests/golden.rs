@@ -8,8 +8,8 @@ mod support;
 use std::{collections::BTreeMap, fs, path::Path};
 
 use eagre_sim::Disk;
-use eagre_wal::{Cursor, Fsync, Lsn, OpenError, Pending};
-use support::{EVENT, append, body, flush, read_all, small};
+use eagre_wal::{Cursor, Fsync, Lsn, OpenError, Pending, Place, Progress};
+use support::{Consumers as _, EVENT, append, body, flush, read_all, small};
 
 const SEGMENT_BYTES: usize = 16 * 1024;
 
@@ -54,11 +54,54 @@ fn version_1() -> Disk {
     let (mut log, _) = disk.open(&small()).unwrap();
     let lsns: Vec<_> = (0..40).map(|number| append(&mut log, &body(number))).collect();
     log.append_group(8, Fsync::Always, &[(EVENT, &[b"one"]), (EVENT, &[b"two"])]).unwrap();
-    let pending = vec![Pending { lsn: lsns[2], attempts: 3, due_ms: 4 }];
-    log.update_cursor(5, Cursor { read: lsns[6], pending });
+    let pending = vec![Pending { lsn: lsns[2], attempts: 3, due_ms: 4, note: 0 }];
+    log.set_cursor(5, Cursor { read: lsns[6], pending });
     log.append_cursors(9, Fsync::Always).unwrap();
     flush(&mut log).unwrap();
     disk
+}
+
+/// The log that the files of version 1 with PROGRESS and notes hold.
+fn progress() -> Disk {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    let lsns: Vec<_> = (0..3).map(|number| append(&mut log, &body(number))).collect();
+    let pending = |n: u64| Pending { lsn: Lsn(100 * n), attempts: n as u16, due_ms: n, note: 500 + n as u32 };
+    let elsewhere = Cursor { read: Lsn(900), pending: (1..9).map(pending).collect() };
+    log.register(5, Place::Here, &Cursor { read: lsns[1], pending: vec![] }).unwrap();
+    log.register(6, Place::Elsewhere, &elsewhere).unwrap();
+    log.append_cursors(9, Fsync::Always).unwrap();
+    let finished = [Lsn(100), Lsn(300)];
+    let changed = [Pending { attempts: 7, note: u32::MAX, ..pending(2) }];
+    let steps = [
+        (5, Progress { place: Place::Here, read: lsns[2], changed: &[], finished: &[] }),
+        (6, Progress { place: Place::Elsewhere, read: Lsn(901), changed: &changed, finished: &finished }),
+    ];
+    log.append_with_progress(10, Fsync::Always, &steps, (EVENT, &[b"reply"])).unwrap();
+    log.progress(
+        6,
+        &Progress { place: Place::Elsewhere, read: Lsn(902), changed: &[], finished: &[Lsn(400)] },
+    )
+    .unwrap();
+    log.append_cursors(11, Fsync::Always).unwrap();
+    flush(&mut log).unwrap();
+    disk
+}
+
+#[test]
+fn progress_in_version_1_is_read() {
+    let (log, recovery) = Disk::with(&golden("v1-progress")).open(&small()).unwrap();
+    assert_eq!((read_all(&log).len(), recovery.truncated), (4, None));
+    assert_eq!((log.cursors().place(5), log.cursors().place(6)), (Some(Place::Here), Some(Place::Elsewhere)));
+    let cursor = log.cursors().get(6).unwrap();
+    let left: Vec<_> = cursor.pending.iter().map(|p| (p.lsn.0, p.attempts, p.note)).collect();
+    let kept = [(500, 5, 505), (600, 6, 506), (700, 7, 507), (800, 8, 508)];
+    assert_eq!((cursor.read, &left[1..], left[0]), (Lsn(902), &kept[..], (200, 7, u32::MAX)));
+}
+
+#[test]
+fn progress_is_written_as_it_was() {
+    assert_written("v1-progress", &progress());
 }
 
 #[test]
@@ -74,8 +117,13 @@ fn version_1_is_read() {
 
 #[test]
 fn version_1_is_written_as_it_was() {
-    for (base, bytes) in version_1().image() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v1/{base}.hex"));
+    assert_written("v1", &version_1());
+}
+
+fn assert_written(name: &str, disk: &Disk) {
+    for (base, bytes) in disk.image() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+        let path = dir.join(format!("{base}.hex"));
         assert!(fs::read_to_string(&path).unwrap() == pack(&bytes), "{}", path.display());
     }
 }

@@ -8,7 +8,7 @@ use eagre_wal::{
     Backend, Cursor, Fsync, InspectError, Kind, Log, Lsn, Options, Pending, Read, Record, SegmentState,
     Since, Start, inspect, is_log, records, verify,
 };
-use support::{EVENT, append, append_at, body, flush, read_all, small, wait};
+use support::{Consumers as _, EVENT, append, append_at, body, flush, read_all, small, wait};
 
 fn open(dir: &Path) -> Log {
     Log::open(dir, Options { backend: Backend::Thread, ..small() }).unwrap().0
@@ -45,7 +45,7 @@ fn segments_cursors_and_marks_are_those_of_the_log() {
     let mut log = open(dir.path());
     let first = log.end();
     fill(&mut log, 1..150);
-    let pending = vec![Pending { lsn: first, attempts: 3, due_ms: 9 }];
+    let pending = vec![Pending { lsn: first, attempts: 3, due_ms: 9, note: 0 }];
     store_cursor(&mut log, 5, pending.clone());
     let told = inspect(dir.path()).unwrap();
     assert_eq!(told.holder, Some(std::process::id()));
@@ -53,7 +53,7 @@ fn segments_cursors_and_marks_are_those_of_the_log() {
     assert_eq!(told.next_sequence, log.records());
     assert_eq!((told.first, told.bytes), (Lsn::ZERO, log.usage().bytes));
     assert!(told.durable > Lsn::ZERO && told.durable <= log.durable());
-    assert_eq!(told.cursors.get(5), Some(&Cursor { read: log.cursors().get(5).unwrap().read, pending }));
+    assert_eq!(told.cursors.get(5), Some(Cursor { read: log.cursors().get(5).unwrap().read, pending }));
     assert!(matches!(told.start, Start::Opens { truncates: None }));
     let states: Vec<_> = told.segments.iter().map(|segment| segment.state).collect();
     assert_eq!(states[0], SegmentState::Sealed);
@@ -147,7 +147,7 @@ fn write_and_release(log: &mut Log, numbers: std::ops::Range<u64>) {
     for number in numbers {
         append(log, &body(number));
         if number % 3 == 0 {
-            log.update_cursor(1, Cursor { read: log.end(), pending: vec![] });
+            log.set_cursor(1, Cursor { read: log.end(), pending: vec![] });
             // Where there is no room for it now, it is stored with a later one.
             let _ = log.append_cursors(number, Fsync::Always);
             flush(log).unwrap();
@@ -158,7 +158,7 @@ fn write_and_release(log: &mut Log, numbers: std::ops::Range<u64>) {
 
 /// Puts a consumer at the end of the log.
 fn store_cursor(log: &mut Log, consumer: u64, pending: Vec<Pending>) {
-    log.update_cursor(consumer, Cursor { read: log.end(), pending });
+    log.set_cursor(consumer, Cursor { read: log.end(), pending });
     log.append_cursors(150, Fsync::Always).unwrap();
     rest(log);
 }

@@ -3,8 +3,8 @@
 mod support;
 
 use eagre_sim::Disk;
-use eagre_wal::{Cursor, Fsync, Kind, Log, Lsn, Options, Pending};
-use support::{BACKENDS, EVENT, append, append_at, body, flush, open, read_all, small};
+use eagre_wal::{Cursor, Fsync, Kind, Log, Lsn, Options, Pending, Place, Progress};
+use support::{BACKENDS, Consumers as _, EVENT, append, append_at, body, flush, open, read_all, small};
 
 #[test]
 fn what_was_appended_is_read_in_order_and_after_a_reopen() {
@@ -107,15 +107,15 @@ fn cursors_come_back_after_a_reopen() {
         let dir = tempfile::tempdir().unwrap();
         let mut log = open(dir.path(), backend);
         let lsns: Vec<_> = (0..100).map(|number| append(&mut log, &body(number))).collect();
-        let pending = vec![Pending { lsn: lsns[3], attempts: 4, due_ms: 5 }];
+        let pending = vec![Pending { lsn: lsns[3], attempts: 4, due_ms: 5, note: 0 }];
         let cursor = Cursor { read: lsns[50], pending };
-        log.update_cursor(9, cursor.clone());
-        log.update_cursor(10, Cursor { read: lsns[1], pending: vec![] });
+        log.set_cursor(9, cursor.clone());
+        log.set_cursor(10, Cursor { read: lsns[1], pending: vec![] });
         log.append_cursors(0, Fsync::Always).unwrap();
-        log.remove_cursor(10);
+        log.forget(10);
         log.append_cursors(0, Fsync::Always).unwrap();
         let with = Cursor { read: lsns[7], pending: vec![] };
-        log.append_with_cursor(0, Fsync::Always, 11, with.clone(), (EVENT, &[b"reply"])).unwrap();
+        log.append_with_cursor(Fsync::Always, 11, with.clone(), b"reply").unwrap();
         for number in 0..100 {
             append(&mut log, &body(number));
         }
@@ -134,7 +134,7 @@ fn segments_go_when_every_consumer_is_done_with_them_and_not_before() {
     for backend in BACKENDS {
         let dir = tempfile::tempdir().unwrap();
         let mut log = open(dir.path(), backend);
-        log.update_cursor(1, Cursor::default());
+        log.set_cursor(1, Cursor::default());
         for number in 0..300 {
             append(&mut log, &body(number));
         }
@@ -146,8 +146,8 @@ fn segments_go_when_every_consumer_is_done_with_them_and_not_before() {
 
         let entries = read_all(&log);
         let keep = entries[200].lsn;
-        let pending = vec![Pending { lsn: keep, attempts: 1, due_ms: 0 }];
-        log.update_cursor(1, Cursor { read: log.durable(), pending });
+        let pending = vec![Pending { lsn: keep, attempts: 1, due_ms: 0, note: 0 }];
+        log.set_cursor(1, Cursor { read: log.durable(), pending });
         log.release(0);
         assert!(read_all(&log) == entries, "the log does not know of it yet");
         log.append_cursors(0, Fsync::Always).unwrap();
@@ -178,9 +178,9 @@ fn segments_go_by_cursors_that_are_on_the_disk_whatever_the_mode() {
     }
     // A cursor that comes with a record holds what it has not finished.
     let cursor = Cursor { read: first, pending: vec![] };
-    log.append_with_cursor(0, Fsync::Never, 1, cursor, (EVENT, &[b"x"])).unwrap();
+    log.append_with_cursor(Fsync::Never, 1, cursor, b"x").unwrap();
     flush(&mut log).unwrap();
-    log.update_cursor(1, Cursor { read: log.durable(), pending: vec![] });
+    log.set_cursor(1, Cursor { read: log.durable(), pending: vec![] });
     log.append_cursors(0, Fsync::Never).unwrap();
     flush(&mut log).unwrap();
     log.release(0);
@@ -200,14 +200,14 @@ fn a_log_that_waits_for_a_sync_does_not_wake_itself_again_and_again() {
     let disk = Disk::new();
     let options = Options { max_bytes: 3 * small().segment_bytes, ..small() };
     let (mut log, _) = disk.open(&options).unwrap();
-    log.update_cursor(1, Cursor { read: log.end(), pending: vec![] });
+    log.set_cursor(1, Cursor { read: log.end(), pending: vec![] });
     log.append_cursors(0, Fsync::Always).unwrap();
     flush(&mut log).unwrap();
     while log.append(EVENT, 0, Fsync::Never, &[&[7; 1000]]).is_ok() {
         flush(&mut log).unwrap();
     }
     // Nobody needs the oldest segment any more, and the sync that proves it hangs.
-    log.update_cursor(1, Cursor { read: log.durable(), pending: vec![] });
+    log.set_cursor(1, Cursor { read: log.durable(), pending: vec![] });
     log.append_cursors(0, Fsync::Always).unwrap();
     disk.state().hold_syncs = true;
     let before = disk.state().wakes;
@@ -258,4 +258,77 @@ fn a_changed_segment_size_applies_from_the_next_segment_on() {
     let entries = read_all(&log);
     assert_eq!(entries.len() as u64, count);
     assert!(entries.iter().zip(0..).all(|(entry, number)| entry.body == body(number)));
+}
+
+/// A consumer with so many unfinished records, in the log.
+fn crowded(log: &mut Log, consumer: u64, place: Place, pending: u64) {
+    let pending = (0..pending).map(|n| Pending { lsn: Lsn(5000 + 8 * n), ..Pending::default() }).collect();
+    log.register(consumer, place, &Cursor { read: Lsn(1_000_000), pending }).unwrap();
+    log.append_cursors(0, Fsync::Always).unwrap();
+}
+
+#[test]
+fn what_is_written_of_cursors_is_what_changed() {
+    let disk = Disk::new();
+    let options = Options { segment_bytes: 16 << 20, max_bytes: 64 << 20, ..small() };
+    let (mut log, _) = disk.open(&options).unwrap();
+    crowded(&mut log, 1, Place::Elsewhere, 4096);
+    let retry = Pending { lsn: Lsn(5800), attempts: 3, due_ms: 7, note: 503 };
+    let steps: [(&[Pending], &[Lsn], u64); 4] =
+        [(&[retry], &[], 24), (&[], &[Lsn(5808)], 8), (&[], &[], 0), (&[retry], &[Lsn(5808), Lsn(1)], 0)];
+    for (number, (changed, finished, bytes)) in steps.into_iter().enumerate() {
+        let end = log.end();
+        let read = Lsn(1_000_000 + number as u64);
+        log.progress(1, &Progress { place: Place::Elsewhere, read, changed, finished }).unwrap();
+        log.append_cursors(0, Fsync::Always).unwrap();
+        assert_eq!(log.end() - end, 56 + 8 + 32 + bytes, "step {number}");
+        // By the whole cursor, nothing else is found, and nothing is written.
+        let cursor = log.cursors().get(1).unwrap();
+        log.update_cursor(1, Place::Elsewhere, &cursor).unwrap();
+        let end = log.end();
+        log.append_cursors(0, Fsync::Always).unwrap();
+        assert_eq!(log.end(), end);
+    }
+    // With a record, too, and never more than the whole cursor takes.
+    let end = log.end();
+    let progress =
+        Progress { place: Place::Elsewhere, read: Lsn(2_000_000), changed: &[], finished: &[Lsn(5000)] };
+    log.append_with_progress(0, Fsync::Always, &[(1, progress)], (EVENT, &[b"replies!"])).unwrap();
+    assert_eq!(log.end() - end, 56 + 8 + 32 + 8 + 56 + 8);
+    let all: Vec<_> = (0..4096).map(|n| Lsn(5000 + 8 * n)).collect();
+    let end = log.end();
+    let progress = Progress { place: Place::Elsewhere, read: Lsn(2_000_000), changed: &[], finished: &all };
+    log.progress(1, &progress).unwrap();
+    log.append_cursors(0, Fsync::Always).unwrap();
+    assert_eq!(log.end() - end, 56 + 8 + 24);
+    flush(&mut log).unwrap();
+    let before = log.cursors().get(1);
+    drop(log);
+    assert_eq!(disk.open(&options).unwrap().0.cursors().get(1), before);
+}
+
+#[test]
+fn progress_in_steps_comes_back_as_the_whole_cursor_does() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    crowded(&mut log, 1, Place::Elsewhere, 40);
+    crowded(&mut log, 2, Place::Elsewhere, 40);
+    for step in 0..400 {
+        let lsn = Lsn(5000 + 8 * (step * 7 % 60));
+        let pending = Pending { lsn, attempts: step as u16, due_ms: step, note: !step as u32 };
+        let (changed, finished): (&[_], &[_]) = if step % 3 == 0 { (&[], &[lsn]) } else { (&[pending], &[]) };
+        let progress = Progress { place: Place::Elsewhere, read: Lsn(1_000_000 + step), changed, finished };
+        log.progress(1, &progress).unwrap();
+        let cursor = log.cursors().get(1).unwrap();
+        log.update_cursor(2, Place::Elsewhere, &cursor).unwrap();
+        if step % 5 == 0 {
+            append(&mut log, &body(step));
+            log.append_cursors(0, Fsync::Always).unwrap();
+            flush(&mut log).unwrap();
+            let again = Disk::with(&disk.image()).open(&small()).unwrap().0;
+            assert!(again.cursors().iter().eq(log.cursors().iter()), "step {step}");
+            assert_eq!(again.cursors().get(1), again.cursors().get(2));
+        }
+    }
+    assert!(log.usage().first > Lsn::ZERO + 4096 || log.usage().segments > 3, "several segments were begun");
 }

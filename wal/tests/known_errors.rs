@@ -5,7 +5,9 @@ mod support;
 use std::{collections::BTreeMap, fs, io, time::Duration};
 
 use eagre_sim::Disk;
-use eagre_wal::{AppendError, Backend, Fsync, Log, OpenError, Stage};
+use eagre_wal::{
+    AppendError, Backend, ConsumerError, Cursor, Fsync, Log, Lsn, OpenError, Place, Progress, Stage,
+};
 use support::{EVENT, append, body, flush, open, read_all, small};
 
 const EIO: i32 = 5;
@@ -194,4 +196,70 @@ fn a_missing_segment_file_is_damage_when_it_is_read() {
     let damage = log.read(base).unwrap_err();
     assert!(damage.to > damage.from);
     assert!(log.read(damage.to).unwrap().is_some(), "what is whole can still be read");
+}
+
+#[test]
+fn what_comes_late_for_a_consumer_brings_nobody_back() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    log.register(1, Place::Here, &Cursor::default()).unwrap();
+    append(&mut log, b"event");
+    log.append_cursors(0, Fsync::Always).unwrap();
+    log.forget(1);
+    let late = Progress { place: Place::Here, read: log.end(), changed: &[], finished: &[] };
+    let unknown = ConsumerError::UnknownConsumer(1);
+    for restarted in [false, true] {
+        let end = log.end();
+        assert_eq!(log.progress(1, &late), Err(unknown));
+        assert_eq!(log.update_cursor(1, Place::Here, &Cursor::default()), Err(unknown));
+        let reply = log.append_with_progress(0, Fsync::Always, &[(1, late)], (EVENT, &[b"reply"]));
+        assert!(matches!(reply, Err(AppendError::Consumer(error)) if error == unknown));
+        assert!(log.end() == end && log.cursors().is_empty());
+        if !restarted {
+            log.append_cursors(0, Fsync::Always).unwrap();
+            flush(&mut log).unwrap();
+            drop(log);
+            log = disk.open(&small()).unwrap().0;
+        }
+    }
+}
+
+#[test]
+fn a_consumer_is_given_positions_of_its_log_only() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    let places = [(1, Place::Here), (2, Place::Elsewhere)];
+    for (consumer, place) in places {
+        log.register(consumer, place, &Cursor { read: Lsn(4096), pending: Vec::new() }).unwrap();
+    }
+    let progress = |place| Progress { place, read: Lsn(9000), changed: &[], finished: &[] };
+    for restarted in [false, true] {
+        let before: Vec<_> = log.cursors().iter().collect();
+        for (consumer, registered) in places {
+            let other = if registered == Place::Here { Place::Elsewhere } else { Place::Here };
+            let mixed = ConsumerError::OtherPlace { consumer, registered };
+            assert_eq!(log.progress(consumer, &progress(other)), Err(mixed));
+            assert_eq!(log.update_cursor(consumer, other, &Cursor::default()), Err(mixed));
+            // Nothing of a step is done when a part of it is refused.
+            let both = [(3 - consumer, progress(other)), (consumer, progress(other))];
+            assert!(log.append_with_progress(0, Fsync::Always, &both, (EVENT, &[b"reply"])).is_err());
+            let again = log.register(consumer, other, &Cursor::default());
+            assert_eq!(again, Err(ConsumerError::AlreadyRegistered(consumer)));
+        }
+        assert!(log.cursors().iter().eq(before));
+        if !restarted {
+            log.append_cursors(0, Fsync::Always).unwrap();
+            flush(&mut log).unwrap();
+            drop(log);
+            log = disk.open(&small()).unwrap().0;
+        }
+    }
+    // One that was forgotten begins anew, wherever it likes.
+    log.forget(2);
+    log.register(2, Place::Here, &Cursor { read: Lsn(4096), pending: Vec::new() }).unwrap();
+    log.append_cursors(0, Fsync::Always).unwrap();
+    flush(&mut log).unwrap();
+    drop(log);
+    let (log, _) = disk.open(&small()).unwrap();
+    assert_eq!((log.cursors().place(2), log.cursors().low()), (Some(Place::Here), Lsn(4096)));
 }

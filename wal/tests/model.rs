@@ -5,16 +5,17 @@ mod support;
 use std::collections::BTreeMap;
 
 use eagre_sim::{Disk, Random};
-use eagre_wal::{AppendError, Cursor, Fsync, Log, Lsn, Options, Pending};
+use eagre_wal::{AppendError, Cursor, Fsync, Log, Lsn, Options, Pending, Place, Progress};
 use proptest::{collection::vec, prelude::*, test_runner::Config};
-use support::{EVENT, flush, small};
+use support::{Consumers as _, EVENT, flush, small};
 
 #[derive(Clone, Debug)]
 enum Operation {
     Append(usize),
     Group(Vec<usize>),
     MoveCursor { consumer: u64, back: usize, pending: usize },
-    RemoveCursor(u64),
+    Advance { consumer: u64, changed: usize, finished: usize },
+    Forget(u64),
     AppendCursors,
     AppendWithCursor(u64),
     Submit,
@@ -35,7 +36,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => vec(size, 1..5).prop_map(Group),
         3 => (0..3u64, 0..40usize, 0..4usize)
             .prop_map(|(consumer, back, pending)| MoveCursor { consumer, back, pending }),
-        1 => (0..3u64).prop_map(RemoveCursor),
+        3 => (0..3u64, 0..3usize, 0..3usize)
+            .prop_map(|(consumer, changed, finished)| Advance { consumer, changed, finished }),
+        1 => (0..3u64).prop_map(Forget),
         2 => Just(AppendCursors),
         1 => (0..3u64).prop_map(AppendWithCursor),
         4 => Just(Submit),
@@ -97,11 +100,12 @@ impl Model {
             Operation::Group(ref sizes) => self.append(sizes),
             Operation::MoveCursor { consumer, back, pending } => {
                 let cursor = self.cursor(back, pending);
-                self.log().update_cursor(consumer, cursor.clone());
+                self.log().set_cursor(consumer, cursor.clone());
                 self.cursors.insert(consumer, cursor);
             }
-            Operation::RemoveCursor(consumer) => {
-                self.log().remove_cursor(consumer);
+            Operation::Advance { consumer, changed, finished } => self.progress(consumer, changed, finished),
+            Operation::Forget(consumer) => {
+                self.log().forget(consumer);
                 self.cursors.remove(&consumer);
             }
             Operation::AppendCursors => drop(self.log().append_cursors(0, Fsync::Always)),
@@ -127,6 +131,25 @@ impl Model {
         }
     }
 
+    /// Some of the next records are handed out and stay pending, some are finished.
+    fn progress(&mut self, consumer: u64, changed: usize, finished: usize) {
+        let Some(mut cursor) = self.cursors.get(&consumer).cloned() else { return };
+        let durable = self.log().durable();
+        let next = self.records.iter().map(|(lsn, ..)| *lsn);
+        let is_known = |lsn: &Lsn| cursor.pending.iter().any(|pending| pending.lsn == *lsn);
+        let next = next.filter(|lsn| (cursor.read..durable).contains(lsn) && !is_known(lsn));
+        let pending = |lsn| Pending { lsn, attempts: 2, due_ms: 7, note: 8 };
+        let changed: Vec<_> = next.take(changed).map(pending).collect();
+        let finished: Vec<_> = cursor.pending.iter().take(finished).map(|pending| pending.lsn).collect();
+        cursor.read = changed.last().map_or(cursor.read, |last| last.lsn + 1);
+        let progress =
+            Progress { place: Place::Here, read: cursor.read, changed: &changed, finished: &finished };
+        self.log().progress(consumer, &progress).unwrap();
+        cursor.pending.drain(..finished.len());
+        cursor.pending.extend(changed);
+        self.cursors.insert(consumer, cursor);
+    }
+
     fn append(&mut self, sizes: &[usize]) {
         let bodies: Vec<_> = sizes.iter().map(|bytes| self.body(*bytes)).collect();
         let parts: Vec<[&[u8]; 1]> = bodies.iter().map(|body| [&body[..]]).collect();
@@ -143,7 +166,7 @@ impl Model {
         let body = self.body(20);
         let cursor = self.cursor(0, 0);
         let fsync = self.fsync;
-        match self.log().append_with_cursor(0, fsync, consumer, cursor.clone(), (EVENT, &[&body])) {
+        match self.log().append_with_cursor(fsync, consumer, cursor.clone(), &body) {
             Ok(lsn) => {
                 self.appended(lsn, &[body]);
                 self.cursors.insert(consumer, cursor);
@@ -172,10 +195,10 @@ impl Model {
         let durable = self.log().durable();
         let read: Vec<_> = self.records.iter().map(|(lsn, ..)| *lsn).filter(|lsn| *lsn < durable).collect();
         let read = &read[..read.len().saturating_sub(back)];
-        let pending = read.iter().rev().step_by(3).take(pending);
+        let pending = read.iter().step_by(3).take(pending);
         Cursor {
             read: read.last().map_or(Lsn::ZERO, |lsn| *lsn),
-            pending: pending.map(|lsn| Pending { lsn: *lsn, attempts: 1, due_ms: 9 }).collect(),
+            pending: pending.map(|lsn| Pending { lsn: *lsn, attempts: 1, due_ms: 9, note: 1 }).collect(),
         }
     }
 
@@ -193,7 +216,7 @@ impl Model {
         self.disk.state().is_full = false;
         let (log, recovery) = self.disk.open(&self.options).unwrap();
         assert!(recovery.clamped.iter().all(|clamped| clamped.from < released), "{recovery:?}");
-        self.cursors = log.cursors().iter().map(|(consumer, cursor)| (consumer, cursor.clone())).collect();
+        self.cursors = log.cursors().iter().collect();
         let end = log.durable();
         if self.fsync == Fsync::Always || power.is_none() {
             assert!(end >= durable, "{durable} was durable, {end} is the end");
@@ -219,7 +242,8 @@ impl Model {
         }
         assert!(log.read(at).unwrap().is_none());
         assert!(log.usage().bytes <= self.options.max_bytes);
-        assert!(log.cursors().iter().eq(self.cursors.iter().map(|(consumer, cursor)| (*consumer, cursor))));
+        let cursors = self.cursors.iter().map(|(consumer, cursor)| (*consumer, cursor.clone()));
+        assert!(log.cursors().iter().eq(cursors));
     }
 }
 

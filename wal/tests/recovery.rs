@@ -6,8 +6,11 @@ mod support;
 use std::collections::BTreeMap;
 
 use eagre_sim::{Disk, Random};
-use eagre_wal::{Cursor, DamageKind, Entry, FRAME_HEADER_BYTES, Fsync, Lsn, OpenError, Options, Pending};
-use support::{EVENT, append, body, flush, read_all, small};
+use eagre_wal::{
+    Backend, Cursor, DamageKind, Entry, FRAME_HEADER_BYTES, Fsync, Kind, Lsn, OpenError, Options, Pending,
+    Place, Progress, RemoveError, is_log, remove_log,
+};
+use support::{Consumers as _, EVENT, append, body, flush, read_all, small};
 
 /// Records that are flushed together.
 const FLUSH: usize = 3;
@@ -222,8 +225,11 @@ fn a_group_without_its_end_is_no_record() {
         &[(EVENT, &[&[1; 100]]), (EVENT, &[&[2; 100]]), (EVENT, &[&[3; 100]])],
     )
     .unwrap();
-    let cursor = Cursor { read: end, pending: vec![] };
-    log.append_with_cursor(0, Fsync::Always, 5, cursor, (EVENT, &[&[4; 100]])).unwrap();
+    log.register(5, Place::Here, &Cursor { read: end, pending: vec![] }).unwrap();
+    log.register(6, Place::Elsewhere, &Cursor::default()).unwrap();
+    let progress = |place| Progress { place, read: end, changed: &[], finished: &[] };
+    let both = [(5, progress(Place::Here)), (6, progress(Place::Elsewhere))];
+    log.append_with_progress(0, Fsync::Always, &both, (EVENT, &[&[4; 100]])).unwrap();
     flush(&mut log).unwrap();
     drop(log);
     let image = disk.image();
@@ -234,7 +240,10 @@ fn a_group_without_its_end_is_no_record() {
         image.get_mut(&base).unwrap()[(cut - base.0) as usize..].fill(0);
         let (log, _) = Disk::with(&image).open(&small()).unwrap();
         let records = read_all(&log).len();
-        assert_eq!(log.cursors().get(5).is_some(), records == 5, "the cursor comes with its record");
+        for consumer in [5, 6] {
+            let known = log.cursors().get(consumer).is_some();
+            assert_eq!(known, records == 5, "the cursors come with their record");
+        }
         seen.push(records);
     }
     seen.dedup();
@@ -372,10 +381,10 @@ fn a_cursor_outside_of_the_log_is_moved_to_its_edge_and_reported() {
     }
     let first = log.usage().first;
     let beyond = log.end() + 100_000;
-    log.update_cursor(1, Cursor { read: beyond, pending: vec![] });
-    log.update_cursor(2, Cursor { read: log.end(), pending: vec![] });
-    let pending = vec![Pending { lsn: first, attempts: 1, due_ms: 1 }];
-    log.update_cursor(3, Cursor { read: log.end(), pending });
+    log.set_cursor(1, Cursor { read: beyond, pending: vec![] });
+    log.set_cursor(2, Cursor { read: log.end(), pending: vec![] });
+    let pending = vec![Pending { lsn: first, attempts: 1, due_ms: 1, note: 0 }];
+    log.set_cursor(3, Cursor { read: log.end(), pending });
     log.append_cursors(0, Fsync::Always).unwrap();
     flush(&mut log).unwrap();
     drop(log);
@@ -395,4 +404,142 @@ fn options_do_not_change_what_is_read() {
     let options = Options { segment_bytes: 64 * 1024, ..small() };
     let (log, _) = Disk::with(&image).open(&options).unwrap();
     assert!(read_all(&log) == entries);
+}
+
+/// A log whose last frame is a PROGRESS, and where that lies.
+fn log_of_progress() -> (BTreeMap<Lsn, Vec<u8>>, Lsn) {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    let pending = (0..9).map(|n| Pending { lsn: Lsn(4096 + n), ..Pending::default() }).collect();
+    log.register(7, Place::Elsewhere, &Cursor { read: Lsn(9000), pending }).unwrap();
+    log.append_cursors(0, Fsync::Always).unwrap();
+    let at = log.end();
+    let progress =
+        Progress { place: Place::Elsewhere, read: Lsn(9001), changed: &[], finished: &[Lsn(4097)] };
+    log.progress(7, &progress).unwrap();
+    log.append_cursors(0, Fsync::Always).unwrap();
+    flush(&mut log).unwrap();
+    (disk.image(), at)
+}
+
+/// Changes the frame at `at` of the first segment, and makes its checksum right.
+fn forge(image: &mut BTreeMap<Lsn, Vec<u8>>, at: Lsn, change: impl FnOnce(&mut [u8])) {
+    let frame = &mut image.get_mut(&Lsn::ZERO).unwrap()[at.0 as usize..];
+    let length = u32::from_le_bytes(frame[8..12].try_into().unwrap()) as usize;
+    let frame = &mut frame[..(56 + length).next_multiple_of(8)];
+    change(frame);
+    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &frame[8..]);
+    frame[..8].copy_from_slice(&crc.to_le_bytes());
+}
+
+#[test]
+fn a_change_that_does_not_follow_what_was_told_before_is_refused() {
+    let (image, at) = log_of_progress();
+    let (log, _) = Disk::with(&image).open(&small()).unwrap();
+    let cursor = log.cursors().get(7).unwrap();
+    assert_eq!((cursor.read, cursor.pending.len()), (Lsn(9001), 8));
+    for field in [0, 8] {
+        let mut image = image.clone();
+        // Of another consumer, or after another record.
+        forge(&mut image, at, |frame| frame[56 + 8 + field] ^= 1);
+        let Err(OpenError::Damaged { damage, .. }) = Disk::with(&image).open(&small()) else {
+            panic!("opened")
+        };
+        assert_eq!((damage.from, damage.what), (at, DamageKind::Record));
+    }
+}
+
+#[test]
+fn a_record_of_the_logs_own_that_a_later_release_wrote_is_refused_by_name() {
+    let (image, at) = log_of_progress();
+    for kind in [0, 6, 15] {
+        let mut image = image.clone();
+        forge(&mut image, at, |frame| frame[48] = kind);
+        let Err(OpenError::Damaged { damage, .. }) = Disk::with(&image).open(&small()) else {
+            panic!("opened")
+        };
+        assert_eq!((damage.from, damage.what), (at, DamageKind::UnknownKind(kind)));
+    }
+    let mut image = image.clone();
+    forge(&mut image, at, |frame| frame[48] = Kind::OWNER_MIN.0);
+    assert!(Disk::with(&image).open(&small()).is_ok());
+}
+
+/// A directory with a log of some segments.
+fn directory() -> (tempfile::TempDir, std::path::PathBuf) {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("log");
+    let mut log = support::open(&dir, Backend::Thread);
+    for number in 0..200 {
+        append(&mut log, &body(number));
+    }
+    flush(&mut log).unwrap();
+    drop(log);
+    (place, dir)
+}
+
+#[test]
+fn a_log_that_was_removed_is_gone_and_may_be_made_anew() {
+    let (place, dir) = directory();
+    remove_log(&dir).unwrap();
+    assert!(!dir.exists() && place.path().exists());
+    remove_log(&dir).unwrap();
+    let log = support::open(&dir, Backend::Thread);
+    assert_eq!(log.records(), 0);
+}
+
+#[test]
+fn a_log_whose_removal_was_broken_off_anywhere_is_none() {
+    let (_place, whole) = directory();
+    let names: Vec<_> = std::fs::read_dir(&whole).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let segments: Vec<_> = names.iter().filter(|name| *name != "lock").collect();
+    assert!((4..12).contains(&segments.len()), "{segments:?}");
+    // Whichever of them are still there: their removals may reach the disk in any order.
+    for there in 0..1u32 << segments.len() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("log");
+        std::fs::create_dir(&dir).unwrap();
+        for (index, name) in segments.iter().enumerate().filter(|(index, _)| there & (1 << index) != 0) {
+            // That it is whole does not make it a log again.
+            let bytes = if index % 2 == 0 { std::fs::read(whole.join(name)).unwrap() } else { Vec::new() };
+            std::fs::write(dir.join(name), bytes).unwrap();
+        }
+        std::fs::write(dir.join("removed"), "").unwrap();
+        assert!(!is_log(&dir));
+        if there % 2 == 0 {
+            remove_log(&dir).unwrap();
+            assert!(!dir.exists());
+        } else {
+            let (log, recovery) = eagre_wal::Log::open(&dir, small()).unwrap();
+            assert_eq!((recovery.records, recovery.unknown_files), (0, vec![]));
+            drop(log);
+            assert!(!dir.join("removed").exists());
+            assert_eq!(support::open(&dir, Backend::Thread).records(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_log_in_use_and_a_directory_with_strangers_are_not_removed() {
+    let (_place, dir) = directory();
+    let files = || {
+        let paths = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+        paths.map(|path| (path.clone(), std::fs::read(path).unwrap_or_default())).collect::<BTreeMap<_, _>>()
+    };
+    let log = support::open(&dir, Backend::Thread);
+    let before = files();
+    assert!(matches!(remove_log(&dir), Err(RemoveError::InUse { .. })));
+    assert!(files() == before);
+    drop(log);
+    std::fs::create_dir(dir.join("backlog")).unwrap();
+    std::fs::write(dir.join("notes.txt"), "mine").unwrap();
+    let before = files();
+    let Err(RemoveError::Strangers { names, .. }) = remove_log(&dir) else { panic!("removed") };
+    assert_eq!(names, ["backlog", "notes.txt"]);
+    assert!(files() == before);
+    // Not even a lock is made where no log is.
+    let strangers = tempfile::tempdir().unwrap();
+    std::fs::write(strangers.path().join("notes.txt"), "mine").unwrap();
+    assert!(remove_log(strangers.path()).is_err());
+    assert_eq!(std::fs::read_dir(strangers.path()).unwrap().count(), 1);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use eagre_sim::Disk;
 use eagre_wal::{Cursor, Fsync, Log, Lsn, Options, Retain};
-use support::{EVENT, append_at, body, flush, read_all, small};
+use support::{Consumers as _, EVENT, append_at, body, flush, read_all, small};
 
 const MODES: [Fsync; 3] = [Fsync::Always, Fsync::Interval(Duration::from_secs(3600)), Fsync::Never];
 
@@ -79,7 +79,7 @@ fn what_is_retained_makes_way_for_appends() {
 #[test]
 fn what_a_cursor_needs_stays_whatever_its_age() {
     let (mut log, _) = Disk::new().open(&retain(Some(10), None)).unwrap();
-    log.update_cursor(1, Cursor { read: log.end(), pending: Vec::new() });
+    log.set_cursor(1, Cursor { read: log.end(), pending: Vec::new() });
     log.append_cursors(0, Fsync::Always).unwrap();
     fill(&mut log, 0..400);
     assert_eq!(first_time(&log), 0);
@@ -183,4 +183,41 @@ fn an_interval_is_kept() {
     log.poll().unwrap();
     assert_eq!(log.durable_as(Fsync::Always), log.end());
     assert!(log.is_idle());
+}
+
+#[test]
+fn everything_is_synced_on_demand_whatever_it_asked_for() {
+    for fsync in MODES {
+        let disk = Disk::new();
+        let (mut log, _) = disk.open(&small()).unwrap();
+        for number in 0..200 {
+            append_at(&mut log, 0, fsync, &body(number));
+        }
+        let end = log.end();
+        assert_eq!(log.sync_all().unwrap(), end);
+        // What comes later is not waited for, and not synced with it for good.
+        append_at(&mut log, 0, Fsync::Never, b"later");
+        flush(&mut log).unwrap();
+        assert!(log.durable_as(Fsync::Always) >= end && log.is_idle());
+        let synced = log.durable_as(Fsync::Always);
+        append_at(&mut log, 0, Fsync::Never, b"more");
+        flush(&mut log).unwrap();
+        assert_eq!(log.durable_as(Fsync::Always), synced);
+        assert_eq!(log.sync_all().unwrap(), log.end());
+        flush(&mut log).unwrap();
+        drop(log);
+        disk.cut_power();
+        assert_eq!(disk.open(&small()).unwrap().0.records(), 202);
+    }
+}
+
+#[test]
+fn a_log_that_is_on_the_disk_syncs_nothing_on_demand() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    append_at(&mut log, 0, Fsync::Always, b"x");
+    flush(&mut log).unwrap();
+    let operations = disk.state().operations;
+    assert_eq!(log.sync_all().unwrap(), log.durable_as(Fsync::Always));
+    assert!(log.is_idle() && disk.state().operations == operations);
 }

@@ -13,9 +13,9 @@ use bytes::Bytes;
 use eagre_sim::Random;
 use eagre_wal::{
     Backend, Cursor, DamagedRange, Entry, FRAME_HEADER_BYTES, Fault, Fsync, Kind, Log, Lsn, Options, Pending,
-    Read, SalvageError, Since, Start, Verification, records, salvage, verify,
+    Place, Progress, Read, SalvageError, Since, Start, Verification, records, salvage, verify,
 };
-use support::{EVENT, append, body, flush, read_all, small};
+use support::{Consumers as _, EVENT, append, body, flush, read_all, small};
 use tempfile::TempDir;
 
 const RECORDS: u64 = 200;
@@ -87,7 +87,7 @@ fn open(dir: &Path) -> Log {
 
 /// Puts a consumer at the end of the log.
 fn store_cursor(log: &mut Log, consumer: u64) {
-    log.update_cursor(consumer, Cursor { read: log.end(), pending: vec![] });
+    log.set_cursor(consumer, Cursor { read: log.end(), pending: vec![] });
     log.append_cursors(0, Fsync::Always).unwrap();
 }
 
@@ -373,8 +373,8 @@ fn a_lost_record_is_not_waited_for_and_a_whole_one_is() {
     let sample = Sample::new();
     let [lost, whole] = [4, 5].map(|n| sample.nth(SEGMENT_BYTES, n).lsn);
     let mut log = open(sample.path());
-    let pending = [lost, whole].map(|lsn| Pending { lsn, attempts: 2, due_ms: 3 });
-    log.update_cursor(FAST, Cursor { read: log.end(), pending: pending.to_vec() });
+    let pending = [lost, whole].map(|lsn| Pending { lsn, attempts: 2, due_ms: 3, note: 0 });
+    log.set_cursor(FAST, Cursor { read: log.end(), pending: pending.to_vec() });
     log.append_cursors(0, Fsync::Always).unwrap();
     flush(&mut log).unwrap();
     drop(log);
@@ -410,7 +410,7 @@ fn a_group_that_a_gap_cuts_leaves_nothing_before_the_gap() {
     let mut log = open(dir.path());
     append(&mut log, b"before");
     let cursor = Cursor { read: log.end(), pending: vec![] };
-    log.append_with_cursor(0, Fsync::Always, 9, cursor, (EVENT, &[&[1; 100]])).unwrap();
+    log.append_with_cursor(Fsync::Always, 9, cursor, &[1; 100]).unwrap();
     let group: [(Kind, &[&[u8]]); 3] = [(EVENT, &[&[2; 100]]), (EVENT, &[&[3; 100]]), (EVENT, &[&[4; 100]])];
     log.append_group(0, Fsync::Always, &group).unwrap();
     append(&mut log, b"behind");
@@ -533,4 +533,44 @@ fn a_salvage_ends_with_a_segment_that_begins_with_all_cursors() {
     let mut all = records(&target.path().join("new"), Since::Lsn(last)).unwrap();
     assert!(matches!(all.next(), Some(Ok(Read::Record(record))) if record.kind == Kind::CHECKPOINT));
     assert_eq!(verified.inspection.segments[1].header.unwrap().segment_bytes, SEGMENT_BYTES);
+}
+
+#[test]
+fn what_changed_of_a_cursor_behind_a_change_that_is_lost_is_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = open(dir.path());
+    let events: Vec<_> = (0..4).map(|_| append(&mut log, b"event")).collect();
+    let many = (0..9).map(|n| Pending { lsn: Lsn(1 + n), ..Pending::default() }).collect();
+    log.register(1, Place::Here, &Cursor { read: events[0], pending: vec![] }).unwrap();
+    log.register(2, Place::Elsewhere, &Cursor { read: Lsn(100), pending: many }).unwrap();
+    log.append_cursors(0, Fsync::Always).unwrap();
+    flush(&mut log).unwrap();
+    // The second event is handed out, and then the third; the first of these is lost.
+    let lost = log.end();
+    for (read, changed) in [(101, vec![Pending { lsn: Lsn(100), ..Pending::default() }]), (102, vec![])] {
+        let progress =
+            Progress { place: Place::Elsewhere, read: Lsn(read), changed: &changed, finished: &[] };
+        log.progress(2, &progress).unwrap();
+        log.append_cursors(0, Fsync::Always).unwrap();
+        flush(&mut log).unwrap();
+    }
+    // Whole cursors behind it are as good as ever.
+    log.update_cursor(1, Place::Here, &Cursor { read: events[3], pending: vec![] }).unwrap();
+    log.append_cursors(0, Fsync::Always).unwrap();
+    append(&mut log, b"behind");
+    flush(&mut log).unwrap();
+    drop(log);
+    let file = dir.path().join(format!("{}.segment", Lsn(0)));
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[lost.0 as usize + 60] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let told = verify(dir.path()).unwrap();
+    let new = tempfile::tempdir().unwrap();
+    salvage(dir.path(), &new.path().join("new")).unwrap();
+    let log = open(&new.path().join("new"));
+    for cursors in [&told.cursors, log.cursors()] {
+        assert_eq!(cursors.get(1).unwrap().read, events[3]);
+        let cursor = cursors.get(2).unwrap();
+        assert_eq!((cursor.read, cursor.pending.len()), (Lsn(100), 9), "it is read from there again");
+    }
 }

@@ -39,6 +39,9 @@ const CRASHES: &[(&str, Family, u64)] = &[
     ("IgnoreSyncError", Family::SyncFailure, 2),
     ("RetrySync", Family::SyncFailure, 2),
     ("PendingForgotten", Family::Kill, 20),
+    // By what comes again although the disk called it finished.
+    ("CursorsForgotten", Family::Kill, 4),
+    ("CursorsForgotten", Family::PageCache, 4),
 ];
 
 /// Seeds of the simulator.

@@ -1,13 +1,12 @@
-//! An event as it arrived, and how it is shown. Lenient: what the data plane has let
-//! through is shown as it is, not judged again.
+//! An event as it arrived, and how it is shown. What is an event, and what its attributes
+//! and its data are, says [`eagre_event`].
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     fmt::{self, Display, Write},
 };
 
-use serde_json::value::RawValue;
+use eagre_event::Draft;
 
 use super::{connection::Request, json};
 
@@ -16,6 +15,9 @@ const DATA_BYTES_MAX: usize = 16 << 10;
 
 /// Attributes that come first, in this order; the others follow by name.
 const FIRST: [&str; 4] = ["type", "source", "id", "specversion"];
+
+/// When the broker accepted the event.
+const ARRIVAL_TIME: &str = "knativearrivaltime";
 
 /// What is shown of an event.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,67 +28,23 @@ pub struct Event {
 }
 
 impl Event {
-    /// The event in a request, in binary or structured mode, if there is one.
+    /// The event in a request, read as the ingress reads it, if there is one.
     pub fn of(request: &Request) -> Option<Event> {
-        let media_type = request.header("content-type").unwrap_or_default();
-        let is_structured = media_type.to_ascii_lowercase().starts_with(b"application/cloudevents+json");
-        let mut event = if is_structured { structured(&request.body)? } else { binary(request)? };
-        event.attributes.sort_by_cached_key(|(name, _)| {
+        let fields = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+        let mut draft = Draft::new();
+        draft.decode(fields, &request.body).ok()?;
+        // A draft has the arrival time of its own broker; that of the sender is shown.
+        let arrival = request.header("ce-knativearrivaltime").map(String::from_utf8_lossy);
+        let arrival = arrival.map(|value| (ARRIVAL_TIME.to_owned(), value.into_owned()));
+        let attributes = draft.attributes().filter(|(name, _)| *name != ARRIVAL_TIME);
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_string()));
+        let mut attributes: Vec<_> = attributes.chain(arrival).collect();
+        attributes.sort_by_cached_key(|(name, _)| {
             let rank = FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len());
             (rank, name.clone())
         });
-        Some(event)
+        Some(Event { attributes, data: draft.payload(&request.body).to_vec() })
     }
-}
-
-fn binary(request: &Request) -> Option<Event> {
-    request.header("ce-specversion")?;
-    let attribute = |(name, value): &(String, Vec<u8>)| {
-        let name = name.to_ascii_lowercase();
-        let name = match name.strip_prefix("ce-") {
-            Some(name) => name.to_owned(),
-            None if name == "content-type" => "datacontenttype".to_owned(),
-            None => return None,
-        };
-        Some((name, percent_decoded(value)))
-    };
-    let attributes = request.headers.iter().filter_map(attribute).collect();
-    Some(Event { attributes, data: request.body.clone() })
-}
-
-fn structured(body: &[u8]) -> Option<Event> {
-    let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(body).ok()?;
-    members.get("specversion")?;
-    let data = members.remove("data").or_else(|| members.remove("data_base64"));
-    let attributes = members.into_iter().map(|(name, value)| {
-        // A number or Boolean is shown as it is written.
-        let text = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
-        (name, text)
-    });
-    Some(Event {
-        attributes: attributes.collect(),
-        data: data.map(|data| data.get().as_bytes().to_vec()).unwrap_or_default(),
-    })
-}
-
-/// Undoes the percent coding of attribute values in headers.
-fn percent_decoded(value: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let [first, tail @ ..] = rest {
-        let coded = match tail {
-            [high, low, ..] if *first == b'%' => digit(*high).zip(digit(*low)),
-            _ => None,
-        };
-        let (byte, length) = coded.map_or((*first, 1), |(high, low)| (high << 4 | low, 3));
-        bytes.push(byte);
-        rest = &rest[length..];
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 impl Display for Event {
@@ -141,11 +99,13 @@ mod tests {
         }
     }
 
-    const HEADERS: [(&str, &str); 6] = [
+    const HEADERS: [(&str, &str); 8] = [
         ("Host", "h"),
         ("ce-specversion", "1.0"),
         ("Ce-Id", "a%20b%"),
-        ("ce-zone", "\u{1b}[2J"),
+        ("ce-source", "/s"),
+        ("ce-knativearrivaltime", "2026-11-21T12:00:00Z"),
+        ("ce-zone", "%1B[2J"),
         ("ce-type", "t"),
         ("content-type", "application/json"),
     ];
@@ -155,11 +115,13 @@ mod tests {
         let event = Event::of(&request(&HEADERS, r#"{"b":1,"a":[]}"#)).unwrap();
         let expected = "
 event
-  type             t
-  id               a b%
-  specversion      1.0
-  datacontenttype  application/json
-  zone             \\u{1b}[2J
+  type                t
+  source              /s
+  id                  a b%
+  specversion         1.0
+  datacontenttype     application/json
+  knativearrivaltime  2026-11-21T12:00:00Z
+  zone                \\u{1b}[2J
 data, 14 bytes
   {
     \"b\": 1,
@@ -171,7 +133,7 @@ data, 14 bytes
 
     #[test]
     fn a_structured_event_looks_the_same() {
-        let body = r#"{"specversion":"1.0","id":"1","n":7,"type":"t","data":{"x":1}}"#;
+        let body = r#"{"specversion":"1.0","id":"1","source":"/s","n":7,"type":"t","data":{"x":1}}"#;
         let event =
             Event::of(&request(&[("Content-Type", "application/cloudevents+json; charset=utf-8")], body));
         let text = event.unwrap().to_string();
@@ -179,9 +141,17 @@ data, 14 bytes
     }
 
     #[test]
+    fn data_in_base64_is_shown_as_what_it_stands_for() {
+        let body = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data_base64":"aGVsbG8="}"#;
+        let event = Event::of(&request(&[("content-type", "application/cloudevents+json")], body)).unwrap();
+        assert!(event.to_string().ends_with("data, 5 bytes\n  hello\n"), "{event}");
+    }
+
+    #[test]
     fn what_is_no_event_is_none() {
         assert_eq!(Event::of(&request(&[("content-type", "application/json")], "{}")), None);
         assert_eq!(Event::of(&request(&[("content-type", "application/cloudevents+json")], "[")), None);
+        assert_eq!(Event::of(&request(&HEADERS[..3], "")), None);
     }
 
     #[test]

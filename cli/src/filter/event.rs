@@ -12,8 +12,7 @@ use eagre_controlplane::{Diagnostic, manifest::Place};
 use eagre_event::{Draft, Error, Ttl};
 use serde::de::IgnoredAny;
 
-use super::failure::Failure;
-use crate::exit::{DATA, NO_INPUT};
+use super::failure::{Failure, Input};
 
 /// Bytes of an event: the largest body that a broker can be configured to take.
 const EVENT_BYTES_MAX: u64 = 32 << 20;
@@ -36,9 +35,9 @@ pub fn read(path: &Path) -> Result<Draft, Failure> {
     let bytes = if is_stdin { content(io::stdin()) } else { File::open(path).and_then(content) };
     let bytes = bytes.map_err(|error| {
         let hint = if is_stdin { "" } else { "name a file with one event, or - for standard input" };
-        Failure::new(NO_INPUT, Diagnostic::error(&file, format!("cannot be read: {error}"), hint))
+        Failure::new(Input::Unreadable, Diagnostic::error(&file, format!("cannot be read: {error}"), hint))
     })?;
-    let wrong = |message: String, hint| Failure::new(DATA, Diagnostic::error(&file, message, hint));
+    let wrong = |message: String, hint| Failure::new(Input::Event, Diagnostic::error(&file, message, hint));
     if bytes.len() as u64 > EVENT_BYTES_MAX {
         let message = format!("larger than {} MiB, which no broker takes", EVENT_BYTES_MAX >> 20);
         return Err(wrong(message, HINT));
@@ -49,7 +48,7 @@ pub fn read(path: &Path) -> Result<Draft, Failure> {
             Error::Json { .. } => not_an_object(name, &bytes),
             _ => Diagnostic::error(&file, format!("not a CloudEvent: {error}"), HINT),
         };
-        Failure::new(DATA, diagnostic)
+        Failure::new(Input::Event, diagnostic)
     })?;
     let stamped = draft.stamp(SystemTime::now(), Ttl::FromEvent { max: TTL_MAX });
     stamped.map_err(|error| {

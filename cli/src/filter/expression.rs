@@ -14,8 +14,10 @@ use eagre_filter::{
 };
 use serde::{Serialize, Serializer};
 
-use super::{failure::Failure, printable};
-use crate::exit::DATA;
+use super::{
+    failure::{Failure, Input},
+    printable,
+};
 
 /// What an expression makes of an event.
 #[derive(Debug, Serialize)]
@@ -33,7 +35,7 @@ pub struct Judged {
 
 /// Says what is wrong with the text of an expression.
 pub fn check(text: &str) -> Result<(), Failure> {
-    parse(text).map(drop).map_err(|error| Failure::new(DATA, refusal(text, error)))
+    parse(text).map(drop).map_err(|error| Failure::new(Input::Expression, refusal(text, error)))
 }
 
 /// Evaluates an expression that was checked.

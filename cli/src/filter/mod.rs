@@ -30,13 +30,16 @@ use triggers::Explained;
 
 /// Runs the command; returns the exit code.
 pub fn run(command: &FilterCommand) -> u8 {
-    let outcome = match command {
-        FilterCommand::Test(args) => test(args),
-        FilterCommand::Explain(args) => explain(args),
+    let (outcome, output) = match command {
+        FilterCommand::Test(args) => (test(args), args.output),
+        FilterCommand::Explain(args) => (explain(args), args.output),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("{failure}");
-        failure.code
+        if output == Output::Json {
+            failure.unjudged().for_each(|error| write(&json(&error)));
+        }
+        failure.code()
     })
 }
 
@@ -67,10 +70,18 @@ fn explain(args: &FilterExplainArgs) -> Result<u8, Failure> {
 
 /// Prints lines of text, or a line of JSON.
 fn print(data: &(impl Display + Serialize), output: Output) {
-    let text = match output {
+    write(&match output {
         Output::Text => data.to_string(),
-        Output::Json => serde_json::to_string(data).expect("plain data") + "\n",
-    };
+        Output::Json => json(data),
+    });
+}
+
+/// A line.
+fn json(data: &impl Serialize) -> String {
+    serde_json::to_string(data).expect("plain data") + "\n"
+}
+
+fn write(text: &str) {
     // A reader that closed the pipe has seen enough; the code still tells the rest.
     let _ = io::stdout().write_all(text.as_bytes());
 }

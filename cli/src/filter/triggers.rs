@@ -13,8 +13,10 @@ use eagre_event::Draft;
 use eagre_filter::{Matcher, Stop, Verdict, explain};
 use serde::Serialize;
 
-use super::{failure::Failure, printable};
-use crate::exit;
+use super::{
+    failure::{Failure, Input},
+    printable,
+};
 
 /// What a trigger makes of an event.
 #[derive(Debug, Serialize)]
@@ -55,14 +57,14 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<TriggerFilter>, Failure> {
     let TriggerFilters { triggers, mut diagnostics } = trigger_filters(paths);
     diagnostics.retain(|diagnostic| diagnostic.severity != Severity::Info);
     if diagnostics.iter().any(Diagnostic::is_error) {
-        return Err(Failure::all(exit::CONFIG, diagnostics));
+        return Err(Failure::all(Input::Manifests, diagnostics));
     }
     diagnostics.iter().for_each(|warning| eprintln!("{warning}\n"));
     if triggers.is_empty() {
         let path = paths.first().map_or(Path::new("."), PathBuf::as_path);
         let hint = "name a file or a folder with objects of the kind Trigger";
         let nothing = Diagnostic::error(&Place::file(path), "holds no trigger", hint);
-        return Err(Failure::new(exit::CONFIG, nothing));
+        return Err(Failure::new(Input::Manifests, nothing));
     }
     Ok(triggers)
 }

@@ -76,6 +76,7 @@ fn controlplane(args: &UpArgs, place: &Place, listen: SocketAddr, display: Optio
     line.extend(["--ingress-url".into(), ports::url(listen).into()]);
     line.extend(args.filename.iter().flat_map(|path| ["-f".into(), path.into()]));
     line.extend(display.iter().flat_map(|url| ["--builtin-display".into(), url.into()]));
+    line.extend(args.grace.to_command_line());
     line
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use eagre_wal::{FORMAT_VERSION, Inspection, Pending, SegmentState, SegmentSummary};
+use eagre_wal::{FORMAT_VERSION, Inspection, Pending, Place, SegmentState, SegmentSummary};
 use serde::Serialize;
 
 use super::{
@@ -102,13 +102,15 @@ struct Unfinished {
     lsn: String,
     attempts: u16,
     due: String,
+    /// The owner's.
+    note: u32,
 }
 
 impl Log {
     fn of(place: &logs::Place, inspection: &Inspection) -> Log {
         let cursors = inspection.cursors.iter().map(|(consumer, cursor)| Cursor {
             consumer: shown::consumer(consumer),
-            elsewhere: inspection.cursors.is_elsewhere(consumer),
+            elsewhere: inspection.cursors.place(consumer) == Some(Place::Elsewhere),
             read: cursor.read.to_string(),
             low: cursor.low().to_string(),
             pending: cursor.pending.iter().map(Unfinished::of).collect(),
@@ -167,8 +169,8 @@ impl Missing {
 
 impl Unfinished {
     fn of(pending: &Pending) -> Unfinished {
-        let Pending { lsn, attempts, due_ms } = *pending;
-        Unfinished { lsn: lsn.to_string(), attempts, due: shown::time(due_ms) }
+        let Pending { lsn, attempts, due_ms, note } = *pending;
+        Unfinished { lsn: lsn.to_string(), attempts, due: shown::time(due_ms), note }
     }
 }
 

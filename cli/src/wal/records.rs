@@ -169,6 +169,7 @@ fn name(kind: Kind) -> &'static str {
         Kind::CHECKPOINT => "checkpoint",
         Kind::CURSORS => "cursors",
         Kind::GAP => "gap",
+        Kind::PROGRESS => "progress",
         _ => "unknown",
     }
 }

@@ -1,5 +1,7 @@
 //! Kubernetes objects: which ones are ours, and what all have in common.
 
+use eagre_snapshot::{ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX, Annotations};
+
 use super::broker::Broker;
 use super::config_map::ConfigMap;
 use super::diagnostic::{Diagnostic, Located, Place};
@@ -63,6 +65,8 @@ pub struct Metadata {
     pub uid: Option<Located<String>>,
     /// Annotation `eventing.knative.dev/broker.class`.
     pub class: Option<Located<String>>,
+    /// Annotations whose names begin with `eagre.eventing.knative.dev/`.
+    pub annotations: Annotations,
 }
 
 impl Metadata {
@@ -138,19 +142,37 @@ impl Reader<'_> {
                 namespace.value
             }
         };
-        let class = find(metadata, "annotations").and_then(|node| self.annotations(node));
-        Some(Metadata { place: name.place, namespace, name: name.value, uid, class })
+        let fields =
+            find(metadata, "annotations").and_then(|node| self.mapping(node, "metadata.annotations"));
+        let fields = fields.unwrap_or_default();
+        let class = find(fields, CLASS_ANNOTATION)
+            .and_then(|node| self.string(node, &format!("metadata.annotations.{CLASS_ANNOTATION}")));
+        let annotations = self.own_annotations(fields);
+        Some(Metadata { place: name.place, namespace, name: name.value, uid, class, annotations })
     }
 
-    /// The class among the annotations.
-    fn annotations(&mut self, node: &Node) -> Option<Located<String>> {
-        let annotations = self.mapping(node, "metadata.annotations")?;
-        for field in annotations.iter().filter(|field| field.name.starts_with(OWN_ANNOTATIONS)) {
+    /// Those of the annotations that are meant for Eagre, within the limits of
+    /// a snapshot.
+    fn own_annotations(&mut self, fields: &[Field]) -> Annotations {
+        let mut annotations = Annotations::new();
+        let mut bytes = 0;
+        for field in fields.iter().filter(|field| field.name.starts_with(OWN_ANNOTATIONS)) {
+            let path = format!("metadata.annotations.{}", field.name);
+            let Some(text) = self.string(&field.node, &path) else { continue };
             let message = format!("annotation `{}` has no effect in this version", field.name);
             self.warning(field.at, message, "remove it");
+            bytes += field.name.len() + text.value.len();
+            annotations.insert(field.name.clone(), text.value);
+            let limit = match (annotations.len() > ANNOTATIONS_MAX, bytes > ANNOTATIONS_BYTES_MAX) {
+                (true, _) => format!("{ANNOTATIONS_MAX} annotations"),
+                (_, true) => format!("{ANNOTATIONS_BYTES_MAX} bytes of annotations"),
+                _ => continue,
+            };
+            let message = format!("more than {limit} that begin with `{OWN_ANNOTATIONS}`");
+            self.error(field.at, message, "remove some");
+            break;
         }
-        let class = find(annotations, CLASS_ANNOTATION)?;
-        self.string(class, &format!("metadata.annotations.{CLASS_ANNOTATION}"))
+        annotations
     }
 
     /// `spec`, which must be there.

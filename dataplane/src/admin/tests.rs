@@ -4,10 +4,14 @@ use std::{
     sync::Mutex,
 };
 
+use eagre_snapshot::Counter;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::metrics::{ShardMetrics, TriggerRow};
+use crate::metrics::{Counts, ShardMetrics, TriggerRow};
+
+/// What takes longer hangs, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A data plane as a test wants it.
 struct Fake {
@@ -37,7 +41,8 @@ impl AdminState for Fake {
         vec![BrokerRow { namespace, name, path, triggers: 1, ..BrokerRow::default() }]
     }
     fn triggers(&self) -> Vec<TriggerRow> {
-        vec![TriggerRow { name: "display".into(), cursor: vec![4096], delivered: 7, ..TriggerRow::default() }]
+        let counts = Counts { stats: [(Counter::Delivered, 7)].into_iter().collect(), now_ms: 0 };
+        vec![TriggerRow { name: "display".into(), cursor: vec![4096], counts, ..TriggerRow::default() }]
     }
     fn info(&self) -> Value {
         json!({ "version": "0.1.0" })
@@ -57,7 +62,7 @@ fn start(state: Fake) -> Running {
 
 fn connect(server: &Running) -> TcpStream {
     let stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
 

@@ -1,7 +1,6 @@
 //! What the admin port shows of the running shards.
 
 use std::{
-    path::Path,
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -9,50 +8,40 @@ use std::{
     time::Duration,
 };
 
-use eagre_snapshot::{Broker, DirError, Id, Stats, StatsReader};
+use eagre_snapshot::{Broker, Generation, Id, OwnStats};
 
 use super::{AdminState, BrokerRow};
 use crate::{
     config::follow::Tables,
-    metrics::{LowMarks, ShardMetrics, TriggerRow},
-    runtime::time::unix_ms,
+    metrics::{Counts, LowMarks, ShardMetrics, TriggerRow},
+    runtime::time::{monotonic_ms, unix_ms},
 };
 
 /// Everything that the admin pages read.
 pub(crate) struct View {
     pub(crate) info: serde_json::Value,
-    pub(crate) stats: StatsReader,
+    pub(crate) stats: OwnStats,
     pub(crate) tables: Tables,
     pub(crate) metrics: Vec<Arc<ShardMetrics>>,
     pub(crate) low_marks: Vec<LowMarks>,
     pub(crate) draining: Arc<AtomicBool>,
 }
 
-impl View {
-    /// Reads the stats page in `directory`.
-    pub(crate) fn stats_of(directory: &Path) -> Result<StatsReader, DirError> {
-        StatsReader::open(directory)
-    }
-
-    fn stats(&self) -> Stats {
-        self.stats.read().ok().flatten().unwrap_or_default()
-    }
-}
-
 impl AdminState for View {
     fn heartbeat_ages(&self) -> Vec<Duration> {
-        let now = unix_ms();
+        let now = monotonic_ms();
         let age = |heartbeat_ms| Duration::from_millis(now.saturating_sub(heartbeat_ms));
-        self.stats().shards.iter().map(|shard| age(shard.heartbeat_ms)).collect()
+        self.stats.read().shards.iter().map(|shard| age(shard.heartbeat_ms)).collect()
     }
 
     fn ready(&self) -> Result<(), String> {
         if self.draining.load(Relaxed) {
             return Err("draining: this data plane is stopping".into());
         }
-        match self.stats().applied().0 {
-            0 => Err("no configuration yet: waiting for the control plane to publish one".into()),
-            _ => Ok(()),
+        // Whosever: what is in force stays so when another publisher begins anew.
+        match self.stats.read().shards.iter().all(|shard| shard.applied != Generation::NONE) {
+            true => Ok(()),
+            false => Err("no configuration yet: waiting for the control plane to publish one".into()),
         }
     }
 
@@ -83,34 +72,20 @@ impl AdminState for View {
     }
 
     fn triggers(&self) -> Vec<TriggerRow> {
-        let (table, stats) = (self.tables.local(), self.stats());
-        let now = unix_ms();
+        let (table, stats) = (self.tables.local(), self.stats.read());
         let mut rows: Vec<_> = table
             .triggers
             .values()
-            .map(|route| {
-                let counts = stats.triggers.get(&route.trigger.id).copied().unwrap_or_default();
-                let lag_ms = match counts.lag_since_ms {
-                    0 => 0,
-                    since => now.saturating_sub(since),
-                };
-                TriggerRow {
-                    namespace: route.trigger.namespace.clone(),
-                    name: route.trigger.name.clone(),
-                    broker: route.broker_name().to_owned(),
-                    state: "active".into(),
-                    cursor: self.low_marks.iter().map(|marks| low_mark(marks, route.trigger.id)).collect(),
-                    lag_events: counts.lag_events,
-                    lag_seconds: lag_ms as f64 / 1e3,
-                    in_flight: counts.in_flight,
-                    retries: counts.retried,
-                    delivered: counts.delivered,
-                    failed: counts.failed_attempts,
-                    dead_lettered: counts.dead_lettered,
-                    kept: counts.kept,
-                    dropped: counts.dropped,
-                    replies: counts.replies,
-                }
+            .map(|route| TriggerRow {
+                namespace: route.trigger.namespace.clone(),
+                name: route.trigger.name.clone(),
+                broker: route.broker_name().to_owned(),
+                state: "active".into(),
+                cursor: self.low_marks.iter().map(|marks| low_mark(marks, route.trigger.id)).collect(),
+                counts: Counts {
+                    stats: stats.triggers.get(&route.trigger.id).copied().unwrap_or_default(),
+                    now_ms: unix_ms(),
+                },
             })
             .collect();
         rows.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));

@@ -11,15 +11,15 @@ use std::{
 };
 
 use eagre_filter::Matcher;
-use eagre_snapshot::{Broker, Endpoint, Id, SlotMap, Snapshot, Trigger};
+use eagre_snapshot::{Broker, Endpoint, Generation, Id, SlotMap, Snapshot, Trigger};
 
 use crate::runtime::map::Map;
 
 /// One generation, ready to route.
 #[derive(Default)]
 pub struct Table {
-    /// The snapshot's generation; 0 before the first.
-    pub(crate) generation: u64,
+    /// The snapshot's.
+    pub(crate) generation: Generation,
     brokers: Map<String, Arc<BrokerRoute>>,
     /// In order, so that every shard opens their lanes in the same one.
     pub(crate) triggers: BTreeMap<Id, Arc<TriggerRoute>>,
@@ -62,7 +62,7 @@ impl Table {
     /// Compiles `snapshot`, reusing from `previous` every broker whose filters
     /// did not change.
     pub(crate) fn compile(
-        generation: u64,
+        generation: Generation,
         snapshot: Snapshot,
         previous: &Self,
         slots: &mut SlotMap,
@@ -71,7 +71,8 @@ impl Table {
         for trigger in snapshot.triggers {
             triggers_of.entry(trigger.broker).or_default().push(trigger);
         }
-        let mut table = Self { generation, grace: GRACE, ..Self::default() };
+        let mut table =
+            Self { generation, grace: Duration::from_millis(snapshot.grace_ms), ..Self::default() };
         for broker in snapshot.brokers {
             let triggers = triggers_of.remove(&broker.id).unwrap_or_default();
             let path = format!("{}/{}", broker.namespace, broker.name);
@@ -154,6 +155,3 @@ fn request_head(endpoint: &Endpoint, namespace: &str, wants_reply: bool) -> Vec<
 }
 
 const USER_AGENT: &str = concat!("eagre/", env!("CARGO_PKG_VERSION"));
-
-// TODO: from the snapshot.
-const GRACE: Duration = Duration::from_secs(60);

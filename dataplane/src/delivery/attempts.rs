@@ -23,7 +23,7 @@ use crate::{
     limits::delivery::{NO_ROOM_PAUSE, SHORTAGE_PAUSE},
     metrics::IgnoredReply,
     runtime::time,
-    store::{Kept, Offset, Reason, StoredEvent},
+    store::{Kept, Offset, Pending, Reason, StoredEvent},
 };
 
 /// An event to deliver.
@@ -34,6 +34,26 @@ pub(super) struct Job {
     /// What went wrong, once the event is on its way to the dead letter sink.
     pub(super) failure: Option<Box<Failure>>,
 }
+
+impl Job {
+    /// As far as attempts have left off, in a few bits: what a restart has to know.
+    pub(super) fn note(&self) -> u32 {
+        self.failure.as_ref().map_or(0, |failure| IS_DEAD_LETTER | u32::from(failure.code.unwrap_or(0)))
+    }
+
+    /// The job of an event that a restart found unfinished.
+    pub(super) fn resume(pending: &Pending, route: &TriggerRoute) -> Self {
+        let code = Some(pending.note as u16).filter(|code| *code != 0);
+        let failure = (pending.note & IS_DEAD_LETTER != 0).then(|| {
+            // What came back with the failure is not kept across a restart.
+            Box::new(Failure::new(&route.trigger.subscriber.uri, code, b"(not kept across a restart)"))
+        });
+        Self { offset: pending.location.offset, failed: pending.attempts, failure }
+    }
+}
+
+/// The event is on its way to the dead letter sink.
+const IS_DEAD_LETTER: u32 = 1 << 31;
 
 /// An event on its way to a subscriber: all that an attempt needs.
 pub(super) struct Delivery {
@@ -86,7 +106,7 @@ impl Delivery {
                 Attempt::Abandoned => return,
                 Attempt::Failed { failure, transient, retry_after } => (failure, transient, retry_after),
             };
-            self.lane.count(Counter::FailedAttempts, 1);
+            self.lane.add(Counter::FailedAttempts, 1);
             self.job.failed = self.job.failed.saturating_add(1);
             if transient && self.job.failed <= self.route.retry_max() {
                 return self.retry(retry_after);
@@ -99,6 +119,7 @@ impl Delivery {
                 return self.keep().await;
             }
             self.job.failed = 0;
+            self.lane.note(&self.job);
         }
     }
 
@@ -106,13 +127,13 @@ impl Delivery {
         let cap = self.lane.room.settings.retry_after_max;
         let settings = &self.route.trigger.delivery;
         let wait = backoff::wait(settings, u32::from(self.job.failed), retry_after, cap);
-        self.lane.count(Counter::Retried, 1);
+        self.lane.add(Counter::Retried, 1);
         self.lane.wait(self.job, wait);
     }
 
     fn finish(self) {
         let counter = if self.job.failure.is_none() { Counter::Delivered } else { Counter::DeadLettered };
-        self.lane.count(counter, 1);
+        self.lane.add(counter, 1);
         self.lane.finish(self.job.offset);
     }
 
@@ -137,7 +158,7 @@ impl Delivery {
             return self.lane.wait(self.job, NO_ROOM_PAUSE);
         }
         // Without a sink the contract lets it go (3.8); it is counted.
-        self.lane.count(if is_kept { Counter::Kept } else { Counter::Dropped }, 1);
+        self.lane.add(if is_kept { Counter::Kept } else { Counter::Dropped }, 1);
         self.lane.finish(self.job.offset);
     }
 

@@ -28,7 +28,7 @@ impl Dispatcher {
     pub(super) async fn run_cleaning(self: Rc<Self>) {
         loop {
             time::sleep(MOVE_PAUSE).await;
-            while let Some(end) = self.room.store.to_free(self.low_mark()) {
+            while let Some(end) = self.room.store.to_free(|| self.low_mark()) {
                 // What was not fanned out yet would be handed out from both logs.
                 let waits = self.room.is_draining() || end > self.room.fanned_out.get();
                 if waits || !self.clean(end).await {

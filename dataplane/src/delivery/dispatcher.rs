@@ -8,7 +8,7 @@ use eagre_snapshot::{Counter, Counters, Id};
 use super::{lane::Lane, room::Room};
 use crate::{
     config::table::{Table, TriggerRoute},
-    runtime::{map::Map, task, time},
+    runtime::{map::Map, notify::Notify, task, time},
     store::Offset,
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct Dispatcher {
     /// they are owed is kept. Not all of them have a lane: a restart knows only
     /// their progress.
     parked: RefCell<Map<Id, Instant>>,
+    /// There are lanes that a restart found, and whose events nobody has counted.
+    pub(super) uncounted: Notify,
 }
 
 /// What is told of a lane that changed.
@@ -27,7 +29,7 @@ pub(crate) struct LaneView {
     pub(crate) trigger: Id,
     pub(crate) counters: Counters,
     pub(crate) in_flight: u64,
-    pub(crate) outstanding: u64,
+    pub(crate) owed: u64,
     /// The oldest event that is not finished, and when it was accepted, Unix
     /// milliseconds.
     pub(crate) oldest: Option<(Offset, u64)>,
@@ -37,13 +39,19 @@ pub(crate) struct LaneView {
 impl Dispatcher {
     /// Without lanes.
     pub(crate) fn new(room: Room) -> Rc<Self> {
-        Rc::new(Self { room: Rc::new(room), lanes: RefCell::default(), parked: RefCell::default() })
+        Rc::new(Self {
+            room: Rc::new(room),
+            lanes: RefCell::default(),
+            parked: RefCell::default(),
+            uncounted: Notify::default(),
+        })
     }
 
     /// Begins to deliver.
     pub(crate) fn start(self: &Rc<Self>) {
         task::spawn(Rc::clone(self).run_fan_out());
         task::spawn(Rc::clone(self).run_cleaning());
+        task::spawn(Rc::clone(self).run_recount());
         let room = Rc::clone(&self.room);
         task::spawn(async move { room.timers.run().await });
     }
@@ -63,14 +71,15 @@ impl Dispatcher {
                     lane.wake();
                 }
                 None => {
-                    let progress = self.room.store.register(*id);
-                    let lane = Lane::resume(&self.room, route, &progress, counters, dispatch);
+                    let from = self.room.store.register(*id);
+                    let lane = Lane::resume(&self.room, route, &from, counters, dispatch);
                     self.lanes.borrow_mut().insert(*id, Rc::clone(&lane));
-                    lane.resume_pending(&progress.pending);
+                    lane.resume_pending(&from.pending);
                     lane.wake();
                 }
             }
         }
+        self.uncounted.notify();
         self.park_others(table);
     }
 
@@ -90,12 +99,10 @@ impl Dispatcher {
                 until
             });
         }
-        drop((lanes, parked));
-        self.close_expired();
     }
 
     /// Gives up what triggers are owed whose time of grace is over.
-    pub(crate) fn close_expired(&self) {
+    pub(crate) fn close_expired(&self, mut gone: impl FnMut(Id)) {
         if self.parked.borrow().is_empty() {
             return;
         }
@@ -105,10 +112,12 @@ impl Dispatcher {
         for id in expired {
             self.parked.borrow_mut().remove(&id);
             let lane = self.lanes.borrow_mut().remove(&id);
-            let owed = lane.as_ref().map_or(0, |lane| lane.outstanding() as u64);
+            let owed = lane.as_ref().map_or(0, |lane| lane.owed());
             if let Some(lane) = lane {
                 lane.close();
+                lane.counters.borrow().release();
             }
+            gone(id);
             self.room.store.forget(id);
             self.room.metrics.gave_up(owed);
             tracing::warn!(trigger = %id, at_least = owed, "a trigger is gone for good, and with it what it was owed");
@@ -136,7 +145,7 @@ impl Dispatcher {
     fn record_lane(&self, lane: &Lane) {
         lane.retire_moved();
         // A lane that is open is registered.
-        let recorded = self.room.store.record(lane.id, &lane.progress(None));
+        let recorded = lane.record(None, |progress| self.room.store.record(lane.id, progress));
         debug_assert!(recorded.is_ok(), "lane {} has lost its place", lane.id);
     }
 
@@ -170,7 +179,7 @@ impl Dispatcher {
             trigger: lane.id,
             counters: lane.counters.borrow().clone(),
             in_flight: lane.in_flight() as u64,
-            outstanding: lane.outstanding() as u64,
+            owed: lane.owed(),
             oldest,
             low_mark: oldest.map_or(self.room.fanned_out.get(), |(offset, _)| offset),
         }
@@ -181,7 +190,7 @@ impl LaneView {
     /// Sets the gauges.
     pub(crate) fn publish(&self) {
         self.counters.set(Counter::InFlight, self.in_flight);
-        self.counters.set(Counter::LagEvents, self.outstanding);
+        self.counters.set(Counter::LagEvents, self.owed);
         self.counters.set(Counter::LagSinceMs, self.oldest.map_or(0, |(_, accepted_ms)| accepted_ms));
     }
 }

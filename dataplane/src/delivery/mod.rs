@@ -24,6 +24,7 @@ mod dispatcher;
 mod room;
 mod fanout;
 mod clean;
+mod recount;
 mod lane;
 mod worker;
 mod attempts;

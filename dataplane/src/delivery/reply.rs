@@ -38,13 +38,13 @@ impl ReplyRefused {
         match self {
             Self::Malformed(_) | Self::TtlExhausted => 400,
             Self::BrokerGone(_) => 404,
-            Self::NotStored(_) => 503,
+            Self::NotStored(no_room) => no_room.status(),
         }
     }
 
     /// Another delivery may lead to a reply that can be stored.
     const fn is_transient(&self) -> bool {
-        !matches!(self, Self::TtlExhausted)
+        !matches!(self, Self::TtlExhausted | Self::NotStored(NoRoom::TooLarge(_)))
     }
 
     /// Contract 3.7: a reply that the broker refuses fails the delivery; the dead
@@ -72,11 +72,8 @@ pub(super) async fn take(
     match append(delivery, connection, response) {
         Ok(stored) => {
             let lane = &delivery.lane;
-            // At once: progress that is stored meanwhile must not bring the event
-            // back.
-            lane.finish(delivery.job.offset);
             lane.room.store.stored(stored).await;
-            lane.count(Counter::Replies, 1);
+            lane.add(Counter::Replies, 1);
             Attempt::Taken
         }
         Err(refused) => refused.into_attempt(delivery, target),
@@ -104,6 +101,7 @@ fn append(delivery: &Delivery, connection: &Connection, response: &Response) -> 
         .map_err(|error| ReplyRefused::Malformed(error.to_string()))?;
     let ttl = Ttl::FromParent(event.record().ttl());
     scratch.draft.stamp(time::calendar(), ttl).map_err(|_| ReplyRefused::TtlExhausted)?;
-    let progress = lane.progress(Some(job.offset));
-    room.store.append_reply(scratch, broker, body, lane.id, &progress).map_err(ReplyRefused::NotStored)
+    let append = |progress: &_| room.store.append_reply(scratch, broker, body, lane.id, progress);
+    // At once: progress that is stored meanwhile must not bring the event back.
+    lane.record(Some(job.offset), append).map_err(ReplyRefused::NotStored)
 }

@@ -36,8 +36,8 @@ pub(super) fn resume(lane: &Rc<Lane>, pending: &[Pending]) {
     let (now, now_ms) = (time::now(), time::unix_ms());
     let mut pending = pending.to_vec();
     pending.sort_unstable_by_key(|pending| pending.location.offset);
-    for Pending { location, attempts, due_ms } in pending {
-        let job = Job { offset: location.offset, failed: attempts, failure: None };
-        lane.room.timers.add(now + backoff::left(due_ms, now_ms, longest), lane, job);
+    for pending in pending {
+        let due = now + backoff::left(pending.due_ms, now_ms, longest);
+        lane.room.timers.add(due, lane, Job::resume(&pending, &route));
     }
 }

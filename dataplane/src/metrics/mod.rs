@@ -15,6 +15,7 @@ mod process;
 mod render;
 mod shard;
 mod text;
+mod trigger;
 
 use std::{
     collections::BTreeMap,
@@ -28,9 +29,10 @@ use eagre_snapshot::Id;
 pub(crate) type LowMarks = Arc<Mutex<BTreeMap<Id, u64>>>;
 
 pub use instrument::Dispatch;
-pub use render::{TriggerRow, render};
+pub use render::render;
 pub use shard::{BacklogRow, IgnoredReply, Refused, ShardMetrics};
 pub use text::CONTENT_TYPE;
+pub use trigger::{Counts, TriggerRow};
 
 #[cfg(test)]
 mod tests;

@@ -2,51 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Serialize;
-
 use super::{
     instrument::{Dispatch, Reading},
     process,
     shard::{IgnoredReply, Refused, Series, ShardMetrics, Subject},
     text::{Labels, Text},
+    trigger::{self, TriggerRow},
 };
 
 const NS_PER_S: f64 = 1e9;
-
-/// What is known of one trigger over all shards, as `/v1/triggers` shows it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct TriggerRow {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// The name of its broker, in the same namespace.
-    pub broker: String,
-    /// `active`, `paused`, `retrying`, …
-    pub state: String,
-    /// Per shard, the position in the log below which every event is finished.
-    pub cursor: Vec<u64>,
-    /// Events matched and not finished.
-    pub lag_events: u64,
-    /// Age of the oldest of them in seconds.
-    pub lag_seconds: f64,
-    /// Attempts under way.
-    pub in_flight: u64,
-    /// Attempts after the first.
-    pub retries: u64,
-    /// Events its subscriber took.
-    pub delivered: u64,
-    /// Attempts that failed.
-    pub failed: u64,
-    /// Events its dead letter sink took.
-    pub dead_lettered: u64,
-    /// Events that no sink took and that are kept in the data directory.
-    pub kept: u64,
-    /// Events given up, with no sink and no room to keep them.
-    pub dropped: u64,
-    /// Events its subscriber answered with.
-    pub replies: u64,
-}
 
 /// Appends every family to `out` in the Prometheus text format.
 pub fn render(shards: &[Arc<ShardMetrics>], triggers: &[TriggerRow], out: &mut String) {
@@ -56,7 +20,7 @@ pub fn render(shards: &[Arc<ShardMetrics>], triggers: &[TriggerRow], out: &mut S
     ingress(&mut text, shards);
     log(&mut text, shards);
     broker_backlogs(&mut text, shards);
-    trigger_rows(&mut text, triggers);
+    trigger::families(&mut text, triggers);
     text.family("eagre_build_info", "gauge", "Always 1; the labels say what runs.");
     text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
     process::render(&mut text);
@@ -252,32 +216,4 @@ fn by_shard(text: &mut Text<'_>, shards: &[Arc<ShardMetrics>], value: fn(&ShardM
     for (i, shard) in shards.iter().enumerate() {
         text.sample(&[("shard", &i.to_string())], value(shard));
     }
-}
-
-fn trigger_rows(text: &mut Text<'_>, rows: &[TriggerRow]) {
-    let mut each = |name, kind, help, value: fn(&TriggerRow) -> f64| {
-        text.family(name, kind, help);
-        for row in rows {
-            let labels = [
-                ("kn_trigger_name", row.name.as_str()),
-                ("kn_trigger_namespace", &row.namespace),
-                ("kn_broker_name", &row.broker),
-            ];
-            text.float(&labels, value(row));
-        }
-    };
-    each("eagre_trigger_delivered_total", "counter", "Events the subscriber took.", |r| r.delivered as f64);
-    each("eagre_trigger_failed_attempts_total", "counter", "Attempts that failed.", |r| r.failed as f64);
-    each("eagre_trigger_retries_total", "counter", "Attempts after the first.", |r| r.retries as f64);
-    each("eagre_trigger_dead_lettered_total", "counter", "Events the dead letter sink took.", |r| {
-        r.dead_lettered as f64
-    });
-    each("eagre_trigger_kept_total", "counter", "Dead letters kept in the data directory.", |r| {
-        r.kept as f64
-    });
-    each("eagre_trigger_dropped_total", "counter", "Events given up.", |r| r.dropped as f64);
-    each("eagre_trigger_replies_total", "counter", "Replies stored.", |r| r.replies as f64);
-    each("eagre_trigger_in_flight", "gauge", "Attempts under way.", |r| r.in_flight as f64);
-    each("eagre_trigger_lag_events", "gauge", "Events matched and not finished.", |r| r.lag_events as f64);
-    each("eagre_trigger_lag_seconds", "gauge", "Age of the oldest unfinished event.", |r| r.lag_seconds);
 }

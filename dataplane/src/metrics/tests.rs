@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use eagre_snapshot::Counter;
+
 use super::*;
 
 /// Labels in order of name, and the value.
@@ -185,9 +187,31 @@ fn the_buckets_are_those_of_the_contract() {
 
 #[test]
 fn label_values_are_escaped() {
-    let row = TriggerRow { name: "a\"b\\c\nd".into(), delivered: 7, ..TriggerRow::default() };
+    let counts = Counts { stats: [(Counter::Delivered, 7)].into_iter().collect(), now_ms: 0 };
+    let row = TriggerRow { name: "a\"b\\c\nd".into(), counts, ..TriggerRow::default() };
     let samples = scrape(&[], &[row]);
     assert_eq!(value(&samples, "eagre_trigger_delivered_total", &[("kn_trigger_name", "a\"b\\c\nd")]), 7.0);
+}
+
+#[test]
+fn a_trigger_is_shown_with_every_count_in_metrics_and_in_json() {
+    let stats =
+        [(Counter::Kept, 3), (Counter::InFlight, 2), (Counter::LagSinceMs, 1_000)].into_iter().collect();
+    let row = TriggerRow { counts: Counts { stats, now_ms: 2_500 }, ..TriggerRow::default() };
+    let json = serde_json::to_value(&row).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "namespace": "", "name": "", "broker": "", "state": "", "cursor": [],
+            "lag_events": 0, "lag_seconds": 1.5, "in_flight": 2, "retries": 0, "delivered": 0, "failed": 0,
+            "dead_lettered": 0, "kept": 3, "dropped": 0, "replies": 0,
+        })
+    );
+    let samples = scrape(&[], &[row]);
+    assert_eq!(value(&samples, "eagre_trigger_kept_total", &[]), 3.0);
+    assert_eq!(value(&samples, "eagre_trigger_lag_seconds", &[]), 1.5);
+    let never = TriggerRow { counts: Counts { now_ms: 2_500, ..Counts::default() }, ..TriggerRow::default() };
+    assert_eq!(value(&scrape(&[], &[never]), "eagre_trigger_lag_seconds", &[]), 0.0);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::{
     process::ExitCode,
 };
 
-use eagre_snapshot::StatsWriter;
+use eagre_snapshot::{STATS_SLOTS, StatsWriter};
 
 pub(crate) use self::info::Info;
 use self::plane::{Opened, Plane};
@@ -90,7 +90,7 @@ fn serve(args: &Args) -> Result<u8, Failure> {
     let info = Info::new(args, &config, &choice, address, admin_address, shards);
     let opened = Opened { address, listeners, stats, budget };
     let plane = Plane::start(config, choice, opened, &args.data, &snapshot_dir)?;
-    Ok(plane.run(&stop, &snapshot_dir, admin, info))
+    Ok(plane.run(&stop, admin, info))
 }
 
 /// As many shards as are wanted, but never fewer than have a log: what is in
@@ -124,6 +124,3 @@ fn address_failure(option: &str, address: SocketAddr, error: &io::Error) -> Fail
     };
     Failure::new(exit::OS_ERROR, format!("{option} {address}: {error}{hint}"))
 }
-
-/// Trigger slots by which the stats page grows.
-const STATS_SLOTS: usize = 256;

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use eagre_wal::{Log, OpenError, Options, Recovery};
+use eagre_wal::{Log, OpenError, Options, Recovery, RemoveError};
 
 /// Opens and recovers the log in `directory`, which need not exist.
 pub(crate) fn open(directory: &Path, options: Options) -> Result<(Log, Recovery), OpenError> {
@@ -33,10 +33,10 @@ pub(crate) fn list(directory: &Path) -> io::Result<Vec<String>> {
 
 /// Removes the log in `directory`, which is closed and of which nobody needs
 /// anything, and the directory.
-pub(crate) fn remove_log(directory: &Path) -> io::Result<()> {
+pub(crate) fn remove_log(directory: &Path) -> Result<(), RemoveError> {
     #[cfg(feature = "simulation")]
     if let Some(world) = super::world::current() {
         return world.remove_log(directory);
     }
-    fs::remove_dir_all(directory)
+    eagre_wal::remove_log(directory)
 }

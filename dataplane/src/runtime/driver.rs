@@ -145,12 +145,11 @@ pub enum Unavailable {
         missing: Vec<&'static str>,
     },
     /// Anything else.
-    #[error("{call} failed")]
+    #[error("{call} failed: {error}")]
     Other {
         /// The system call that failed.
         call: &'static str,
         /// Why.
-        #[source]
         error: io::Error,
     },
 }

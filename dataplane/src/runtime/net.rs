@@ -112,7 +112,7 @@ impl Stream {
 
     /// Writes all of `bytes` before `deadline` and gives the buffer back for
     /// reuse.
-    pub(crate) async fn write_all<B: IoBuf + 'static>(
+    pub(crate) async fn write_all<B: IoBuf + AsRef<[u8]> + 'static>(
         &mut self,
         bytes: B,
         deadline: Instant,
@@ -181,19 +181,18 @@ fn is_timeout(error: &io::Error) -> bool {
 }
 
 #[cfg(feature = "simulation")]
-async fn write_to_world<B: IoBuf>(
+async fn write_to_world<B: AsRef<[u8]>>(
     socket: &mut Box<dyn Socket>,
     bytes: B,
     deadline: Instant,
 ) -> Result<B, WriteError> {
-    let all = monoio::buf::IoBuf::slice(bytes, ..);
     let mut written = 0;
-    while written < all.len() {
+    while written < bytes.as_ref().len() {
         let taken = written > 0;
-        let write = before(deadline, socket.write(&all[written..])).await;
+        let write = before(deadline, socket.write(&bytes.as_ref()[written..])).await;
         written += write.map_err(|error| WriteError { taken: taken || is_timeout(&error), error })?;
     }
-    Ok(all.into_inner())
+    Ok(bytes)
 }
 
 /// Below this much room a read is not worth its system call.
@@ -301,11 +300,9 @@ pub(crate) fn claim(address: SocketAddr) -> io::Result<SocketAddr> {
     probe.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
-/// This process or machine is short of something: descriptors, memory, ports,
-/// threads. Nothing of that is the peer's doing, and it passes.
+/// This process or machine is short of descriptors or memory. Nothing of that is
+/// the peer's doing, and it passes.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::ADDRNOTAVAIL | Errno::AGAIN)
-    )
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    Errno::from_io_error(error).is_some_and(|errno| shortages.contains(&errno))
 }

@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::notify::Notify;
 
 /// The monotonic clock.
@@ -19,6 +21,16 @@ pub(crate) fn now() -> Instant {
         return world.now();
     }
     Instant::now()
+}
+
+/// The monotonic clock as all processes of the machine read it, in milliseconds.
+pub(crate) fn monotonic_ms() -> u64 {
+    #[cfg(feature = "simulation")]
+    if let Some(world) = super::world::current() {
+        return world.monotonic_ms();
+    }
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }
 
 /// The calendar.

@@ -14,7 +14,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use eagre_wal::{Log, OpenError, Options, Recovery};
+use eagre_wal::{Log, OpenError, Options, Recovery, RemoveError};
 
 /// A future of one thread.
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -23,6 +23,8 @@ pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 pub trait World {
     /// The monotonic clock.
     fn now(&self) -> Instant;
+    /// The monotonic clock in milliseconds, since any moment.
+    fn monotonic_ms(&self) -> u64;
     /// The calendar, which may step.
     fn calendar(&self) -> SystemTime;
     /// Resolves at `at`.
@@ -44,7 +46,11 @@ pub trait World {
     /// The names in `directory`; none if it does not exist.
     fn list(&self, directory: &Path) -> io::Result<Vec<String>>;
     /// Removes the log in `directory` and the directory.
-    fn remove_log(&self, directory: &Path) -> io::Result<()>;
+    fn remove_log(&self, directory: &Path) -> Result<(), RemoveError>;
+    /// Records and bytes that one turn may read of the logs.
+    fn turn_budget(&self) -> (usize, usize);
+    /// A record of so many bytes was read from a log.
+    fn has_read(&self, bytes: usize);
     /// Ends the process that calls.
     fn exit(&self, code: u8) -> !;
 }
@@ -88,6 +94,6 @@ impl Drop for Entered {
     }
 }
 
-pub(super) fn current() -> Option<Rc<dyn World>> {
+pub(crate) fn current() -> Option<Rc<dyn World>> {
     WORLD.with_borrow(Clone::clone)
 }

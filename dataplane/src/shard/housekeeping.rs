@@ -14,7 +14,7 @@ impl Shard {
             time::sleep(self.config.limits.cursor_flush_interval).await;
             self.store_progress(false);
             self.show_usage();
-            self.dispatcher.close_expired();
+            self.close_expired();
             if time::now() >= reap_at {
                 self.dispatcher.reap();
                 reap_at = time::now() + REAP_INTERVAL;
@@ -26,11 +26,17 @@ impl Shard {
     /// others, so that they do not hold old segments. Then lets go of what is
     /// done.
     pub(super) fn store_progress(&self, of_all: bool) {
-        let of_all = of_all || self.store.wants_all_progress(self.dispatcher.low_mark());
+        let of_all = of_all || self.store.wants_all_progress(|| self.dispatcher.low_mark());
         self.dispatcher.record(of_all, |lane| self.show(&lane));
         if self.store.store_progress() {
             self.store.release_backlogs();
         }
+    }
+
+    pub(super) fn close_expired(&self) {
+        self.dispatcher.close_expired(|trigger| {
+            self.low_marks.lock().unwrap_or_else(PoisonError::into_inner).remove(&trigger);
+        });
     }
 
     fn show(&self, lane: &LaneView) {

@@ -20,6 +20,22 @@ pub(crate) enum NoRoom {
     TooLarge(AppendError),
 }
 
+impl NoRoom {
+    /// Contract 1.2 and design section 5, for posted events and replies alike.
+    pub(crate) const OVER_QUOTA: u16 = 429;
+    pub(crate) const FULL: u16 = 503;
+    pub(crate) const TOO_LARGE: u16 = 413;
+
+    /// The status that tells of it.
+    pub(crate) const fn status(&self) -> u16 {
+        match self {
+            Self::OverQuota => Self::OVER_QUOTA,
+            Self::Full(_) => Self::FULL,
+            Self::TooLarge(_) => Self::TOO_LARGE,
+        }
+    }
+}
+
 impl From<AppendError> for NoRoom {
     fn from(error: AppendError) -> Self {
         match error {
@@ -63,11 +79,11 @@ impl Store {
     ) -> Result<Stored, NoRoom> {
         let fsync = self.fsync(broker);
         let parts = scratch.judged(broker, body);
-        if self.check_registered(trigger).is_err() {
+        let Ok(consumers) = self.parts_of(trigger, progress) else {
             return Ok(self.log.append(EVENT, unix_ms(), fsync, &parts)?);
-        }
-        let consumers = self.consumers_of(trigger, progress);
-        Ok(self.log.append_with_progress(unix_ms(), fsync, consumers, (EVENT, &parts))?)
+        };
+        let consumers: Vec<_> = consumers.iter().map(|part| (part.consumer, part.progress())).collect();
+        Ok(self.log.append_with_progress(unix_ms(), fsync, &consumers, (EVENT, &parts))?)
     }
 
     /// Resolves when it is durable as its broker wants it. There is no failure to

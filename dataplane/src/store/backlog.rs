@@ -26,7 +26,7 @@ use std::{
 };
 
 use eagre_snapshot::Id;
-use eagre_wal::{AppendError, Cursor, Fsync, Kind, Log, Lsn};
+use eagre_wal::{AppendError, Cursor, Fsync, Kind, Log, Lsn, Place, Progress};
 
 use super::{
     Offset, StoredEvent,
@@ -90,7 +90,7 @@ impl Backlog {
             event.offset.0 + 1
         });
         let end = last.map_or(Lsn::ZERO, |last| last.next);
-        let newcomers = log.cursors().iter().map(|(consumer, _)| consumer);
+        let newcomers = log.cursors().consumers();
         let readers = newcomers.filter(|consumer| *consumer != HOLDER).map(Id).collect();
         Self {
             broker,
@@ -128,7 +128,7 @@ impl Backlog {
         let records: Vec<(Kind, &[&[u8]])> = parts.iter().map(|parts| (MOVED, &parts[..])).collect();
         let begin = self.log.end();
         for trigger in newcomers {
-            self.log.update_cursor(trigger.0, Cursor { read: begin, pending: Vec::new() });
+            self.log.register(trigger.0, Place::Here, &Cursor { read: begin, pending: Vec::new() });
         }
         self.log.append_cursors(unix_ms(), Fsync::Always)?;
         // What is moved was on the disk before, whatever its broker asks for.
@@ -167,9 +167,10 @@ impl Backlog {
             });
             return;
         };
-        known.newcomers.iter().for_each(|newcomer| self.log.remove_cursor(*newcomer));
+        known.newcomers.iter().for_each(|newcomer| self.log.forget(*newcomer));
         if self.log.cursor(HOLDER).is_some_and(|cursor| cursor.read < known.low) {
-            self.log.update_cursor(HOLDER, Cursor { read: known.low, pending: Vec::new() });
+            let done = Progress { place: Place::Here, read: known.low, changed: &[], finished: &[] };
+            self.log.progress(HOLDER, &done).expect("a held log has its holder");
         }
         // What does not fit now is stored with a later call.
         let _ = self.log.append_cursors(unix_ms(), Fsync::Always);

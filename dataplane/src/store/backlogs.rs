@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     limits::wal::MOVE_BYTES,
-    runtime::{disk, net, task},
+    runtime::{disk, task},
 };
 
 /// The backlogs of one shard.
@@ -84,7 +84,6 @@ impl Backlogs {
                 None
             }
             Err(error) => {
-                debug_assert!(net::is_shortage(&error));
                 tracing::warn!("cannot make a backlog now: no thread for it: {error}");
                 None
             }

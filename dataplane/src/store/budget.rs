@@ -11,6 +11,11 @@ pub(crate) struct Budget {
 impl Budget {
     /// A turn's worth: a millisecond or so, at the worst.
     pub(crate) fn turn() -> Self {
+        #[cfg(feature = "simulation")]
+        if let Some(world) = crate::runtime::world::current() {
+            let (records, bytes) = world.turn_budget();
+            return Self { records, bytes };
+        }
         Self { records: crate::limits::store::TURN_RECORDS, bytes: crate::limits::store::TURN_BYTES }
     }
 

@@ -19,8 +19,8 @@ use std::{
 };
 
 use eagre_wal::{
-    AppendError, Clamped, Cursor, Cursors, Damage, Entry, Fsync, Full, Kind, Log, Lsn, Missing, Recovery,
-    Usage,
+    AppendError, Clamped, ConsumerError, Cursor, Damage, Entry, Fsync, Full, Kind, Log, Lsn, Missing, Place,
+    Progress, Recovery, Usage,
 };
 
 use super::layout::{BACKLOGS, DEAD_LETTERS};
@@ -53,14 +53,6 @@ pub(super) struct CommitLog {
     /// Records that were appended when it began, and when the one before did.
     begun_records: Cell<(u64, u64)>,
     closing: Notify,
-}
-
-/// A consumer's new cursor, or none.
-pub(super) struct Change {
-    pub(super) consumer: u64,
-    pub(super) cursor: Option<Cursor>,
-    /// It stands in another log.
-    pub(super) elsewhere: bool,
 }
 
 /// A flush that ended.
@@ -103,8 +95,9 @@ impl CommitLog {
     /// Takes over a log whose records wait for something that is no consumer of
     /// it: what no cursor needs, a log lets go of, so [`HOLDER`] has one.
     pub(super) fn held(mut log: Log) -> Self {
-        if log.cursors().get(HOLDER).is_none() {
-            log.update_cursor(HOLDER, Cursor { read: log.end(), pending: Vec::new() });
+        if log.cursors().place(HOLDER).is_none() {
+            let cursor = Cursor { read: log.end(), pending: Vec::new() };
+            log.register(HOLDER, Place::Here, &cursor).expect("the log does not have it");
             if let Err(error) = log.append_cursors(unix_ms(), Fsync::Always) {
                 // It is stored with the next cursors; until then nothing is let go of.
                 tracing::warn!("a log cannot take its first cursor yet: {error}");
@@ -143,17 +136,10 @@ impl CommitLog {
         &self,
         now_ms: u64,
         fsync: Fsync,
-        consumers: Vec<Change>,
+        progress: &[(u64, Progress<'_>)],
         record: (Kind, &[&[u8]]),
     ) -> Result<Stored, AppendError> {
-        let mut log = self.log.borrow_mut();
-        let mut consumers = consumers.into_iter();
-        let Some(Change { consumer, cursor: Some(cursor), .. }) = consumers.next_back() else {
-            unreachable!("a trigger has a cursor")
-        };
-        consumers.for_each(|change| apply(&mut log, change));
-        let lsn = log.append_with_cursor(now_ms, fsync, consumer, cursor, record)?;
-        drop(log);
+        let lsn = self.log.borrow_mut().append_with_progress(now_ms, fsync, progress, record)?;
         self.appended.notify();
         Ok(Stored { lsn, fsync })
     }
@@ -269,7 +255,13 @@ impl CommitLog {
     /// The first record at or after `at` that is durable.
     pub(super) fn read(&self, at: Lsn) -> Option<Entry> {
         match self.log.borrow().read(at) {
-            Ok(entry) => entry,
+            Ok(entry) => {
+                #[cfg(feature = "simulation")]
+                if let (Some(world), Some(entry)) = (crate::runtime::world::current(), &entry) {
+                    world.has_read(entry.body.len());
+                }
+                entry
+            }
             Err(damage) => stop_on_damage(&damage),
         }
     }
@@ -296,44 +288,43 @@ impl CommitLog {
 
     /// The cursor of a consumer, if the log has one.
     pub(super) fn cursor(&self, consumer: u64) -> Option<Cursor> {
-        self.log.borrow().cursors().get(consumer).cloned()
+        self.log.borrow().cursors().get(consumer)
+    }
+
+    /// Which log the cursor of a consumer stands in, if this one has it.
+    pub(super) fn place(&self, consumer: u64) -> Option<Place> {
+        self.log.borrow().cursors().place(consumer)
     }
 
     /// Everyone who has a cursor.
     pub(super) fn consumers(&self) -> Vec<u64> {
-        self.log.borrow().cursors().iter().map(|(consumer, _)| consumer).collect()
+        self.log.borrow().cursors().consumers().collect()
     }
 
-    /// Those whose cursor stands in this log.
-    pub(super) fn consumers_here(&self) -> Vec<u64> {
-        self.consumers_where(|cursors, consumer| !cursors.is_elsewhere(consumer))
-    }
-
-    /// Those whose cursor stands in another one.
-    pub(super) fn consumers_elsewhere(&self) -> Vec<u64> {
-        self.consumers_where(Cursors::is_elsewhere)
-    }
-
-    fn consumers_where(&self, wanted: impl Fn(&Cursors, u64) -> bool) -> Vec<u64> {
+    /// Those of them whose cursor stands in `place`.
+    pub(super) fn consumers_in(&self, place: Place) -> Vec<u64> {
         let log = self.log.borrow();
         let cursors = log.cursors();
-        cursors.iter().map(|(consumer, _)| consumer).filter(|consumer| wanted(cursors, *consumer)).collect()
+        cursors.consumers().filter(|consumer| cursors.place(*consumer) == Some(place)).collect()
     }
 
-    /// Changes a cursor in memory; [`append_cursors`](Self::append_cursors)
-    /// stores it.
-    pub(super) fn update_cursor(&self, consumer: u64, cursor: Cursor) {
-        self.log.borrow_mut().update_cursor(consumer, cursor);
+    /// Takes in a consumer, unless the log has it. In memory, as all that follows;
+    /// [`append_cursors`](Self::append_cursors) stores it.
+    pub(super) fn register(&self, consumer: u64, place: Place, cursor: &Cursor) {
+        let mut log = self.log.borrow_mut();
+        if log.cursors().place(consumer).is_none() {
+            log.register(consumer, place, cursor).expect("the log does not have it");
+        }
     }
 
-    /// The same, wherever it stands.
-    pub(super) fn change(&self, change: Change) {
-        apply(&mut self.log.borrow_mut(), change);
+    /// A registered consumer has come further.
+    pub(super) fn progress(&self, consumer: u64, progress: &Progress<'_>) -> Result<(), ConsumerError> {
+        self.log.borrow_mut().progress(consumer, progress)
     }
 
     /// Forgets a consumer.
-    pub(super) fn remove_cursor(&self, consumer: u64) {
-        self.log.borrow_mut().remove_cursor(consumer);
+    pub(super) fn forget(&self, consumer: u64) {
+        self.log.borrow_mut().forget(consumer);
     }
 
     /// Stores every changed cursor with the next batch. Once that is durable,
@@ -347,9 +338,10 @@ impl CommitLog {
     /// Resolves when everything that was appended is on the disk, whatever it asked
     /// for.
     pub(super) async fn settled(&self) {
-        // TODO(wal): sync what asked for less.
-        let lsn = Lsn(self.end().0.saturating_sub(1));
-        self.committed(Stored { lsn, fsync: Fsync::Always }).await;
+        let mut end = Lsn::ZERO;
+        self.checked(|log| log.sync_all().map(|to| end = to));
+        // Of the last record only that it lies below is known.
+        self.committed(Stored { lsn: Lsn(end.0.saturating_sub(1)), fsync: Fsync::Always }).await;
     }
 
     /// Why nothing new is to be taken in: what room is left is for what leads to
@@ -367,14 +359,6 @@ impl CommitLog {
     /// Bytes and segments in use.
     pub(super) fn usage(&self) -> Usage {
         self.log.borrow().usage()
-    }
-}
-
-fn apply(log: &mut Log, Change { consumer, cursor, elsewhere }: Change) {
-    match cursor {
-        Some(cursor) if elsewhere => log.update_cursor_elsewhere(consumer, cursor),
-        Some(cursor) => log.update_cursor(consumer, cursor),
-        None => log.remove_cursor(consumer),
     }
 }
 

@@ -8,7 +8,7 @@ use eagre_wal::{Entry, Lsn};
 use super::{
     BacklogPosition, Offset,
     envelope::{EVENT, Envelope},
-    moved::{self, MOVED},
+    moved::{MOVED, MovedEvent},
 };
 use crate::runtime::exit;
 
@@ -35,10 +35,8 @@ impl StoredEvent {
         if entry.kind != MOVED {
             return None;
         }
-        let Some((source, time_ms, body)) = moved::split(&entry.body) else {
-            stop("it holds no moved event", entry.lsn)
-        };
-        Some(Self::checked(source, time_ms, body, entry.lsn))
+        let Some(moved) = MovedEvent::parse(&entry.body) else { stop("it holds no moved event", entry.lsn) };
+        Some(Self::checked(moved.offset, moved.time_ms, entry.body.slice_ref(moved.event), entry.lsn))
     }
 
     fn checked(offset: Offset, time_ms: u64, body: Bytes, at: Lsn) -> Self {

@@ -101,3 +101,27 @@ pub(super) fn open(directory: &Path, options: Options) -> Result<eagre_wal::Log,
     commit::report_recovery(directory, &recovery);
     Ok(log)
 }
+
+/// How many triggers have room for their cursors in a log with segments of this
+/// size. A trigger has up to two, its own and its backlog's; and those that a
+/// new configuration replaces keep theirs for a while.
+pub(crate) fn triggers_max(segment_bytes: u64) -> usize {
+    let log = Options { segment_bytes, ..Options::default() };
+    (log.cursors_bytes_max() / (2 * 2 * CURSOR_BYTES)) as usize
+}
+
+/// Of the log's format (`docs/format.md`), without the events under way.
+const CURSOR_BYTES: u64 = 24;
+
+#[cfg(test)]
+mod tests {
+    use eagre_snapshot::TRIGGERS_MAX;
+
+    use super::*;
+
+    #[test]
+    fn a_log_of_default_segments_has_room_for_every_trigger_that_a_control_plane_lets_pass() {
+        assert!(triggers_max(Options::default().segment_bytes) >= TRIGGERS_MAX);
+        assert_eq!(triggers_max(4 << 20), 10_922);
+    }
+}

@@ -23,9 +23,9 @@ impl Destination {
 }
 
 impl Store {
-    /// The end of the oldest segment, if the log needs its space and something
-    /// below `low_mark` is what holds it.
-    pub(crate) fn to_free(&self, low_mark: Offset) -> Option<Offset> {
+    /// The end of the oldest segment, if the log needs its space and what holds it
+    /// is that triggers are at `low_mark`.
+    pub(crate) fn to_free(&self, low_mark: impl FnOnce() -> Offset) -> Option<Offset> {
         let usage = self.log.usage();
         let free = usage.max_bytes.saturating_sub(usage.bytes - usage.retained_bytes);
         if free >= (usage.max_bytes / FREE_PART).max(self.settings.log.segment_bytes) {
@@ -35,7 +35,7 @@ impl Store {
         // Triggers that nobody has registered may be needed again: then theirs
         // must be there, where they left it.
         let everyone_is_known = self.in_force.everywhere() && self.unregistered().is_empty();
-        (everyone_is_known && low_mark.0 < end && self.backlogs.have_room()).then_some(Offset(end))
+        (everyone_is_known && self.backlogs.have_room() && low_mark().0 < end).then_some(Offset(end))
     }
 
     /// Bytes of events that are moved at once.
@@ -64,8 +64,8 @@ impl Store {
     ) -> Option<Vec<(Offset, BacklogPosition)>> {
         let moved = copy(&backlog, newcomers, left).await;
         // Those who went meanwhile must not hold it.
-        for gone in newcomers.iter().filter(|id| self.check_registered(**id).is_err()) {
-            backlog.log.remove_cursor(gone.0);
+        for gone in newcomers.iter().filter(|id| !self.is_registered(**id)) {
+            backlog.log.forget(gone.0);
         }
         backlog.arriving.set(false);
         moved

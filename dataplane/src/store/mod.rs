@@ -49,7 +49,7 @@ use std::{
 };
 
 use eagre_snapshot::Id;
-use eagre_wal::{Fsync, OpenError};
+use eagre_wal::{Fsync, OpenError, Place};
 
 pub(crate) use self::{
     append::NoRoom,
@@ -59,9 +59,9 @@ pub(crate) use self::{
     dead_letters::{Kept, Reason},
     event::{Location, StoredEvent},
     intake::Scratch,
-    layout::{Settings, shard_directory},
+    layout::{Settings, shard_directory, triggers_max},
     position::{BacklogPosition, Offset},
-    progress::{Pending, Progress},
+    progress::{Pending, Progress, Resumption},
 };
 use self::{backlogs::Backlogs, commit::CommitLog, dead_letters::DeadLetters};
 use crate::{
@@ -137,10 +137,10 @@ impl Store {
     /// For each backlog, who has something in it. What triggers have read of a
     /// backlog that is not there is damage.
     fn find_readers(&self) {
-        for consumer in self.log.consumers_elsewhere() {
+        for consumer in self.log.consumers_in(Place::Elsewhere) {
             let reader = self.backlogs.all().into_iter().find_map(|backlog| {
                 let trigger = Id(backlog::consumer(Id(consumer), backlog.broker));
-                self.log.cursor(trigger.0).map(|_| (backlog, trigger))
+                self.log.place(trigger.0).map(|_| (backlog, trigger))
             });
             let Some((backlog, trigger)) = reader else {
                 tracing::error!(

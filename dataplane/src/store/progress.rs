@@ -3,28 +3,41 @@
 //!
 //! The progress of a trigger stands in the shard's log: where it goes on there,
 //! and for each backlog that it has something in, where it goes on there. All of
-//! it changes in one step.
+//! it changes in one step, and costs what changed.
+
+use std::rc::Rc;
 
 use eagre_snapshot::Id;
-use eagre_wal::{AppendError, Cursor, Fsync, Pending as LogPending};
+use eagre_wal::{AppendError, Cursor, Fsync, Lsn, Pending as LogPending, Place, Progress as LogProgress};
 
 use super::{
     BacklogPosition, Location, Offset, Store, StoredEvent,
     backlog::{self, Backlog},
-    commit::Change,
     event,
 };
 use crate::runtime::time::unix_ms;
 
-/// How far a trigger is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
+/// Where a trigger goes on.
+pub(crate) struct Resumption {
     /// In the shard's log everything below was handed out or moved.
     pub(crate) read: Offset,
     /// The same in each backlog that it has something in.
     pub(crate) backlogs: Vec<BacklogPosition>,
     /// What was handed out and is not finished.
     pub(crate) pending: Vec<Pending>,
+}
+
+/// How far a trigger has come since its progress was recorded last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// As in [`Resumption`].
+    pub(crate) read: Offset,
+    /// The same; one that is not listed is done with.
+    pub(crate) backlogs: Vec<BacklogPosition>,
+    /// What was handed out since, or waits for another attempt than before.
+    pub(crate) changed: Vec<Pending>,
+    /// What was recorded and is finished there, or was moved from there.
+    pub(crate) finished: Vec<Location>,
 }
 
 /// An event that was handed out and is not finished.
@@ -35,6 +48,8 @@ pub(crate) struct Pending {
     pub(crate) attempts: u16,
     /// When the next one is due, Unix milliseconds.
     pub(crate) due_ms: u64,
+    /// What the deliveries note down of it; the store does not look at it.
+    pub(crate) note: u32,
 }
 
 /// A trigger that is not registered: it is gone, and nothing of it comes back.
@@ -44,32 +59,45 @@ pub(crate) struct Unregistered;
 impl Store {
     /// Where a trigger goes on: at the end of the log if it is new. From now on
     /// its progress is taken.
-    pub(crate) fn register(&self, trigger: Id) -> Progress {
+    pub(crate) fn register(&self, trigger: Id) -> Resumption {
         let cursor = self.log.cursor(trigger.0).unwrap_or_else(|| {
             let cursor = Cursor { read: self.log.end(), pending: Vec::new() };
-            self.log.update_cursor(trigger.0, cursor.clone());
+            self.log.register(trigger.0, Place::Here, &cursor);
             self.owed.set(true);
             cursor
         });
         self.registered.borrow_mut().insert(trigger, ());
-        let mut progress = Progress { read: Offset(cursor.read), backlogs: Vec::new(), pending: Vec::new() };
-        let here = cursor.pending.iter().map(|pending| restored(pending, Offset(pending.lsn), None));
-        progress.pending.extend(here.filter(|pending| !self.was_moved(pending.location.offset)));
+        let (moved, here): (Vec<LogPending>, Vec<LogPending>) =
+            cursor.pending.iter().copied().partition(|pending| self.was_moved(Offset(pending.lsn)));
+        let moved: Vec<Lsn> = moved.into_iter().map(|pending| pending.lsn).collect();
+        let leaves = LogProgress { place: Place::Here, read: cursor.read, changed: &[], finished: &moved };
+        self.log.progress(trigger.0, &leaves).expect("it is registered");
+        let mut backlogs = Vec::new();
+        let mut pending: Vec<_> =
+            here.iter().map(|pending| restored(pending, Offset(pending.lsn), None)).collect();
         for backlog in self.backlogs.all() {
             if let Some(cursor) = self.backlog_cursor(&backlog, trigger) {
-                progress.backlogs.push(BacklogPosition { broker: backlog.broker, at: cursor.read });
-                let there = cursor.pending.iter().map(|pending| restored_from(&backlog, trigger, pending));
-                progress.pending.extend(there);
+                backlogs.push(BacklogPosition { broker: backlog.broker, at: cursor.read });
+                pending
+                    .extend(cursor.pending.iter().map(|pending| restored_from(&backlog, trigger, pending)));
             }
         }
-        progress
+        Resumption { read: Offset(cursor.read), backlogs, pending }
     }
 
     /// Takes note of a trigger's progress; [`store_progress`](Self::store_progress)
     /// stores it.
     pub(crate) fn record(&self, trigger: Id, progress: &Progress) -> Result<(), Unregistered> {
-        self.check_registered(trigger)?;
-        self.consumers_of(trigger, progress).into_iter().for_each(|change| self.log.change(change));
+        for part in self.parts_of(trigger, progress)? {
+            self.log.progress(part.consumer, &part.progress()).expect("the store registers its consumers");
+        }
+        for backlog in self.backlogs.all() {
+            let is_listed = progress.backlogs.iter().any(|at| at.broker == backlog.broker);
+            let consumer = backlog::consumer(trigger, backlog.broker);
+            if !is_listed && self.log.place(consumer).is_some() {
+                self.log.forget(consumer);
+            }
+        }
         Ok(())
     }
 
@@ -90,10 +118,10 @@ impl Store {
     /// back, it starts anew.
     pub(crate) fn forget(&self, trigger: Id) {
         self.registered.borrow_mut().remove(&trigger);
-        self.log.remove_cursor(trigger.0);
+        self.log.forget(trigger.0);
         for backlog in self.backlogs.all() {
-            self.log.remove_cursor(backlog::consumer(trigger, backlog.broker));
-            backlog.log.remove_cursor(trigger.0);
+            self.log.forget(backlog::consumer(trigger, backlog.broker));
+            backlog.log.forget(trigger.0);
             backlog.readers.borrow_mut().remove(&trigger);
         }
         self.owed.set(true);
@@ -102,39 +130,14 @@ impl Store {
     /// Triggers whose progress the log has and that nobody has registered.
     pub(crate) fn unregistered(&self) -> Vec<Id> {
         let registered = self.registered.borrow();
-        let consumers = self.log.consumers_here().into_iter().map(Id);
+        let consumers = self.log.consumers_in(Place::Here).into_iter().map(Id);
         consumers.filter(|trigger| !registered.contains_key(trigger)).collect()
-    }
-
-    /// What a trigger's progress changes in the log, its own cursor last: a cursor
-    /// for each backlog, none where the trigger has nothing left.
-    pub(super) fn consumers_of(&self, trigger: Id, progress: &Progress) -> Vec<Change> {
-        let pending_in = |broker: Option<Id>| {
-            let of_this =
-                progress.pending.iter().filter(move |p| p.location.moved.map(|m| m.broker) == broker);
-            of_this.map(to_log).collect()
-        };
-        let elsewhere = self.backlogs.all().into_iter().map(|backlog| {
-            let position = progress.backlogs.iter().find(|position| position.broker == backlog.broker);
-            Change {
-                consumer: backlog::consumer(trigger, backlog.broker),
-                cursor: position.map(|at| Cursor { read: at.at, pending: pending_in(Some(at.broker)) }),
-                elsewhere: true,
-            }
-        });
-        let here = Cursor { read: progress.read.0, pending: pending_in(None) };
-        let here = Change { consumer: trigger.0, cursor: Some(here), elsewhere: false };
-        elsewhere.chain([here]).collect()
     }
 
     /// Stores where new triggers begin. What does not fit now is stored before the
     /// next event is accepted.
     pub(crate) fn store_new(&self) {
         let _ = self.repay_cursors();
-    }
-
-    pub(super) fn check_registered(&self, trigger: Id) -> Result<(), Unregistered> {
-        if self.registered.borrow().contains_key(&trigger) { Ok(()) } else { Err(Unregistered) }
     }
 
     /// Refuses events while new triggers have no place in the log: an event
@@ -145,6 +148,30 @@ impl Store {
             self.owed.set(false);
         }
         Ok(())
+    }
+
+    /// What a trigger's progress changes, by consumer of the shard's log.
+    pub(super) fn parts_of(&self, trigger: Id, progress: &Progress) -> Result<Vec<Part>, Unregistered> {
+        if !self.registered.borrow().contains_key(&trigger) {
+            return Err(Unregistered);
+        }
+        let mut parts = vec![Part::new(trigger.0, Place::Here, progress.read.0, progress, None)];
+        for at in &progress.backlogs {
+            let consumer = backlog::consumer(trigger, at.broker);
+            if let Some(backlog) = self.backlogs.get(at.broker)
+                && let Some(newcomer) = backlog.newcomer(trigger)
+            {
+                // As it was in the backlog: should the log store it before what
+                // follows, nothing is missing.
+                self.log.register(consumer, Place::Elsewhere, &newcomer);
+            }
+            parts.push(Part::new(consumer, Place::Elsewhere, at.at, progress, Some(at.broker)));
+        }
+        Ok(parts)
+    }
+
+    pub(super) fn is_registered(&self, trigger: Id) -> bool {
+        self.registered.borrow().contains_key(&trigger)
     }
 
     /// How far `trigger` has read a backlog, if it has something in there.
@@ -171,22 +198,48 @@ impl Store {
     }
 }
 
-fn restored(pending: &LogPending, offset: Offset, moved: Option<BacklogPosition>) -> Pending {
-    let LogPending { attempts, due_ms, .. } = *pending;
-    Pending { location: Location { offset, moved }, attempts, due_ms }
+/// The part of a trigger's progress that one consumer of the log stands for.
+pub(super) struct Part {
+    pub(super) consumer: u64,
+    place: Place,
+    read: Lsn,
+    changed: Vec<LogPending>,
+    finished: Vec<Lsn>,
 }
 
-fn restored_from(backlog: &Backlog, trigger: Id, pending: &LogPending) -> Pending {
+impl Part {
+    /// What lies in the shard's log, or in the backlog of a broker.
+    fn new(consumer: u64, place: Place, read: Lsn, progress: &Progress, broker: Option<Id>) -> Self {
+        let is_here = |location: &Location| location.moved.map(|moved| moved.broker) == broker;
+        let changed = progress.changed.iter().filter(|pending| is_here(&pending.location));
+        let finished = progress.finished.iter().filter(|location| is_here(location));
+        let changed = changed.map(|pending| {
+            let Pending { location, attempts, due_ms, note } = *pending;
+            LogPending { lsn: at(&location), attempts, due_ms, note }
+        });
+        Self { consumer, place, read, changed: changed.collect(), finished: finished.map(at).collect() }
+    }
+
+    pub(super) fn progress(&self) -> LogProgress<'_> {
+        let Self { place, read, changed, finished, .. } = self;
+        LogProgress { place: *place, read: *read, changed, finished }
+    }
+}
+
+/// Where it lies in the log that has it.
+fn at(location: &Location) -> Lsn {
+    location.moved.map_or(location.offset.0, |moved| moved.at)
+}
+
+fn restored(pending: &LogPending, offset: Offset, moved: Option<BacklogPosition>) -> Pending {
+    let LogPending { attempts, due_ms, note, .. } = *pending;
+    Pending { location: Location { offset, moved }, attempts, due_ms, note }
+}
+
+fn restored_from(backlog: &Rc<Backlog>, trigger: Id, pending: &LogPending) -> Pending {
     let Some(event) = backlog.event(pending.lsn) else {
-        event::stop(
-            &format!("trigger {trigger} waits for it in backlog {}, where it is not", backlog.broker),
-            pending.lsn,
-        )
+        let reason = format!("trigger {trigger} waits for it in backlog {}, where it is not", backlog.broker);
+        event::stop(&reason, pending.lsn)
     };
     restored(pending, event.offset, Some(BacklogPosition { broker: backlog.broker, at: pending.lsn }))
-}
-
-fn to_log(pending: &Pending) -> LogPending {
-    let Pending { location, attempts, due_ms } = *pending;
-    LogPending { lsn: location.moved.map_or(location.offset.0, |moved| moved.at), attempts, due_ms }
 }

@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 
+use eagre_snapshot::Id;
+
 use super::{BacklogPosition, Budget, Location, Offset, Store, StoredEvent, event};
 
 /// How far a scan came.
@@ -50,6 +52,7 @@ impl Store {
     pub(crate) fn scan_backlog(
         &self,
         from: BacklogPosition,
+        to: BacklogPosition,
         budget: &mut Budget,
         mut visit: impl FnMut(StoredEvent, BacklogPosition) -> ControlFlow<()>,
     ) -> Scanned<BacklogPosition> {
@@ -59,9 +62,10 @@ impl Store {
         };
         let mut next = from.at;
         while !budget.is_spent() {
-            let Some(entry) = backlog.log.read(next) else {
-                let at = next.max(backlog.log.durable());
-                return Scanned { next: BacklogPosition { broker, at }, at_end: true };
+            let entry =
+                if next < to.at { backlog.log.read(next).filter(|entry| entry.lsn < to.at) } else { None };
+            let Some(entry) = entry else {
+                return Scanned { next: BacklogPosition { broker, at: next.max(to.at) }, at_end: true };
             };
             budget.take(entry.body.len());
             let here = BacklogPosition { broker, at: entry.lsn };
@@ -72,6 +76,11 @@ impl Store {
             next = entry.next;
         }
         Scanned { next: BacklogPosition { broker, at: next }, at_end: false }
+    }
+
+    /// Every event of the backlog of `broker` that lies below is durable.
+    pub(crate) fn durable_in(&self, broker: Id) -> Option<BacklogPosition> {
+        self.backlogs.get(broker).map(|backlog| BacklogPosition { broker, at: backlog.log.durable() })
     }
 
     /// The event at a location. One that is owed to a trigger and cannot be read

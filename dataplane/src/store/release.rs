@@ -46,10 +46,10 @@ impl Store {
     /// Progress of idle triggers holds the log: they are done with everything
     /// below `low_mark`, and their stored progress does not say so. True once a
     /// segment, or while space is short.
-    pub(crate) fn wants_all_progress(&self, low_mark: Offset) -> bool {
+    pub(crate) fn wants_all_progress(&self, low_mark: impl FnOnce() -> Offset) -> bool {
         let usage = self.log.usage();
         let segment_bytes = self.settings.log.segment_bytes;
-        let frees = || low_mark.0.0 >= usage.first.0 + segment_bytes;
+        let frees = || low_mark().0.0 >= usage.first.0 + segment_bytes;
         usage.end.0 >= self.swept_at.get() + segment_bytes || (usage.shortage.is_some() && frees())
     }
 
@@ -81,6 +81,9 @@ impl Store {
 
     /// Compares what the backlog of each broker holds with its quota.
     pub(crate) fn judge_backlogs<'t>(&self, table: &'t Table) -> Vec<BacklogUsage<'t>> {
+        if self.backlogs.is_empty() {
+            return Vec::new();
+        }
         let judged = table.brokers().filter_map(|broker| {
             let backlog = self.backlogs.get(broker.broker.id)?;
             let max_bytes = self.quota(broker);
@@ -136,11 +139,11 @@ impl Store {
             drop(log);
             disk::remove_log(&directory)
         });
-        match removed.await {
-            Ok(Ok(())) => tracing::debug!(%broker, "a backlog that is done was removed"),
-            Ok(Err(error)) | Err(error) => {
-                tracing::warn!(%broker, "a backlog that is done stays until the next start: {error}");
-            }
-        }
+        let failure = match removed.await {
+            Ok(Ok(())) => return tracing::debug!(%broker, "a backlog that is done was removed"),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(%broker, "a backlog that is done stays until the next start: {failure}");
     }
 }

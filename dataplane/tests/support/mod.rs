@@ -22,8 +22,9 @@ use eagre_snapshot::{
     Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Id, Publisher, Snapshot, Trigger,
 };
 
-/// How long a test waits for something that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a test waits for something that must happen. It tells a hang from a machine
+/// that does other things: no test judges by the clock.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Waits until `condition` holds; panics with `what` if it never does.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
@@ -475,8 +476,9 @@ pub fn snapshot(triggers: Vec<Trigger>) -> Snapshot {
         namespace: "default".into(),
         name: "b".into(),
         settings: BrokerSettings::default(),
+        ..Broker::default()
     };
-    Snapshot { brokers: vec![broker], triggers }
+    Snapshot { brokers: vec![broker], triggers, ..Snapshot::default() }
 }
 
 fn broker_id() -> Id {
@@ -494,6 +496,7 @@ pub fn trigger(name: &str, subscriber: SocketAddr) -> Trigger {
         subscriber: endpoint(&format!("http://{subscriber}/{name}")),
         delivery: delivery(0, 0),
         dead_letter: None,
+        ..Trigger::default()
     }
 }
 

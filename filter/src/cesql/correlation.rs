@@ -6,7 +6,6 @@
 //! no key material passes through this crate, and no cipher is part of it.
 
 use super::error::ErrorKind;
-use super::operand::Cast;
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::DecodePaddingMode;
@@ -50,24 +49,22 @@ pub(crate) fn verify(
     pod: i32,
     replicas: i32,
     keys: Option<&dyn CorrelationKeys>,
-) -> Cast<bool> {
-    let refused = (false, Some(ErrorKind::FunctionEvaluation));
+) -> Result<bool, ErrorKind> {
     let mut parts = claim.reply.split(':');
     let (Some(id), Some(sealed), Some(index), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return (false, None);
+        return Ok(false);
     };
-    let Ok(index) = index.parse::<i32>() else { return (false, None) };
+    let Ok(index) = index.parse::<i32>() else { return Ok(false) };
     match index.checked_rem(replicas) {
-        None => return refused,
-        Some(rest) if rest != pod => return (false, None),
+        None => return Err(ErrorKind::FunctionEvaluation),
+        Some(rest) if rest != pod => return Ok(false),
         Some(_) => {}
     }
-    let Ok(sealed) = BASE64.decode(sealed) else { return (false, None) };
+    let Ok(sealed) = BASE64.decode(sealed) else { return Ok(false) };
     let prefix = format!("{}.{}.", claim.namespace, claim.name);
-    match keys.map_or(Err(NoKeys), |keys| keys.opens(claim.secret, &prefix, &sealed, id.as_bytes())) {
-        Ok(opened) => (opened, None),
-        Err(NoKeys) => refused,
-    }
+    keys.ok_or(NoKeys)
+        .and_then(|keys| keys.opens(claim.secret, &prefix, &sealed, id.as_bytes()))
+        .map_err(|NoKeys| ErrorKind::FunctionEvaluation)
 }

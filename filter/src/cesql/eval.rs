@@ -1,12 +1,18 @@
 //! Runs programs. Total: whatever the program and the event are, there is a
 //! value, and perhaps an error.
 //!
+//! The first error decides the value: whatever operator or function has an
+//! operand with an error has the zero value of its own type (specification 3.2
+//! and 3.3), and so have all around it. The evaluation therefore ends at the
+//! first error, with the zero value of the outermost.
+//!
 //! Time and memory are bounded by the sizes of program and event: there are no
 //! loops in programs, jumps go forward only, and strings that grow are capped.
 
 use super::correlation::CorrelationKeys;
 use super::error::ErrorKind;
-use super::operand::{Cast, Operand};
+use super::failure::Failure;
+use super::operand::Operand;
 use super::program::{Op, Program};
 use super::tree::Binary;
 use crate::value::Attributes;
@@ -31,12 +37,17 @@ impl Program {
         view: &mut View<'a, A>,
         keys: Option<&dyn CorrelationKeys>,
     ) -> (Operand<'a>, Option<Fault>) {
-        let mut machine = Machine { stack: SmallVec::new(), fault: None, op: 0 };
+        let mut machine = Machine { stack: SmallVec::new(), op: 0 };
         while let Some(op) = self.ops.get(machine.op) {
-            machine.step(op, view, keys);
+            if let Err(Failure { kind, value }) = machine.step(op, view, keys) {
+                let last = self.ops.len() - 1;
+                let value = value.filter(|_| machine.op == last);
+                let value = value.unwrap_or_else(|| self.ops[last].result().zero());
+                return (value, Some(Fault { kind, op: machine.op }));
+            }
             machine.op += 1;
         }
-        (machine.pop(), machine.fault)
+        (machine.pop(), None)
     }
 
     /// Whether the value is `true` and no error occurred. With `cast`, any
@@ -47,18 +58,16 @@ impl Program {
         keys: Option<&dyn CorrelationKeys>,
         cast: bool,
     ) -> bool {
-        let (value, fault) = self.run(view, keys);
-        fault.is_none()
-            && match value {
-                Operand::Boolean(truth) => truth,
-                other => cast && other.boolean() == (true, None),
-            }
+        match self.run(view, keys) {
+            (_, Some(_)) => false,
+            (Operand::Boolean(truth), None) => truth,
+            (other, None) => cast && other.boolean() == Ok(true),
+        }
     }
 }
 
 struct Machine<'a> {
     stack: SmallVec<[Operand<'a>; STACK_INLINE]>,
-    fault: Option<Fault>,
     op: usize,
 }
 
@@ -67,107 +76,64 @@ impl<'a> Machine<'a> {
         self.stack.pop().expect("every step finds the operands that the compiler laid out for it")
     }
 
-    fn note(&mut self, error: Option<ErrorKind>) {
-        if let (None, Some(kind)) = (self.fault, error) {
-            self.fault = Some(Fault { kind, op: self.op });
-        }
-    }
-
-    /// Unwraps a cast, keeping its error.
-    fn cast<T>(&mut self, (value, error): Cast<T>) -> T {
-        self.note(error);
-        value
-    }
-
-    fn boolean(&mut self) -> bool {
-        let operand = self.pop();
-        self.cast(operand.boolean())
-    }
-
-    fn integer(&mut self) -> i32 {
-        let operand = self.pop();
-        self.cast(operand.integer())
-    }
-
     fn step<A: Attributes>(
         &mut self,
         op: &'a Op,
         view: &mut View<'a, A>,
         keys: Option<&dyn CorrelationKeys>,
-    ) {
+    ) -> Result<(), Failure<'a>> {
         let result = match op {
             Op::Integer(number) => Operand::Integer(*number),
             Op::Boolean(truth) => Operand::Boolean(*truth),
             Op::Text(text) => Operand::Text(text),
-            Op::Attribute(id) => match view.value(*id) {
-                Some(value) => value.into(),
-                None => {
-                    self.note(Some(ErrorKind::MissingAttribute));
-                    Operand::Missing
-                }
-            },
+            Op::Attribute(id) => view.value(*id).ok_or(ErrorKind::MissingAttribute)?.into(),
             Op::Exists(id) => Operand::Boolean(view.value(*id).is_some()),
-            Op::Not => Operand::Boolean(!self.boolean()),
-            Op::Negate => {
-                let number = self.integer();
-                self.whole(number.checked_neg(), i32::MAX)
-            }
+            Op::Not => Operand::Boolean(self.pop().negation()?),
+            Op::Negate => Operand::Integer(self.pop().integer()?.checked_neg().ok_or(ErrorKind::Math)?),
             Op::ShortCircuit { on, to } => {
-                if self.boolean() != *on {
-                    return;
+                if self.pop().boolean()? != *on {
+                    return Ok(());
                 }
                 // The loop adds the one that is missing here.
                 self.op = *to as usize - 1;
                 Operand::Boolean(*on)
             }
-            Op::ToBoolean => Operand::Boolean(self.boolean()),
+            Op::ToBoolean => Operand::Boolean(self.pop().boolean()?),
             Op::Xor => {
                 let (right, left) = (self.pop(), self.pop());
-                let left = self.cast(left.boolean());
-                Operand::Boolean(left ^ self.cast(right.boolean()))
+                Operand::Boolean(left.boolean()? ^ right.boolean()?)
             }
             Op::Equal { negated } => {
                 let (right, left) = (self.pop(), self.pop());
-                Operand::Boolean(self.cast(left.equals(&right)) != *negated)
+                Operand::Boolean(left.equals(&right)? != *negated)
             }
-            Op::Order(operator) => self.order(*operator),
-            Op::Arithmetic(operator) => self.arithmetic(*operator),
+            Op::Order(operator) => Operand::Boolean(self.order(*operator)?),
+            Op::Arithmetic(operator) => Operand::Integer(self.arithmetic(*operator)?),
             Op::Like { negated, pattern } => {
                 let text = self.pop().into_text();
                 Operand::Boolean(pattern.matches(text.text().unwrap_or_default()) != *negated)
             }
-            Op::In { negated, elements } => Operand::Boolean(self.member(*elements as usize) != *negated),
+            Op::In { negated, elements } => Operand::Boolean(self.member(*elements as usize)? != *negated),
             Op::Call { function, arguments } => {
                 let first = self.stack.len() - *arguments as usize;
-                let (value, error) = function.apply(&mut self.stack[first..], keys);
+                let value = function.apply(&mut self.stack[first..], keys)?;
                 self.stack.truncate(first);
-                self.cast((value, error))
+                value
             }
-            Op::NoFunction(_) => {
-                self.note(Some(ErrorKind::MissingFunction));
-                Operand::Boolean(false)
-            }
+            Op::NoFunction(_) => return Err(ErrorKind::MissingFunction.into()),
         };
         self.stack.push(result);
+        Ok(())
     }
 
-    /// An integer, or the nearest one to a result that is out of range.
-    fn whole(&mut self, exact: Option<i32>, nearest: i32) -> Operand<'a> {
-        if exact.is_none() {
-            self.note(Some(ErrorKind::Math));
-        }
-        Operand::Integer(exact.unwrap_or(nearest))
-    }
-
-    fn integers(&mut self) -> (i32, i32) {
+    fn integers(&mut self) -> Result<(i32, i32), ErrorKind> {
         let (right, left) = (self.pop(), self.pop());
-        let left = self.cast(left.integer());
-        (left, self.cast(right.integer()))
+        Ok((left.integer()?, right.integer()?))
     }
 
-    fn order(&mut self, operator: Binary) -> Operand<'a> {
-        let (left, right) = self.integers();
-        Operand::Boolean(match operator {
+    fn order(&mut self, operator: Binary) -> Result<bool, ErrorKind> {
+        let (left, right) = self.integers()?;
+        Ok(match operator {
             Binary::Less => left < right,
             Binary::LessOrEqual => left <= right,
             Binary::Greater => left > right,
@@ -175,37 +141,32 @@ impl<'a> Machine<'a> {
         })
     }
 
-    fn arithmetic(&mut self, operator: Binary) -> Operand<'a> {
-        let (left, right) = self.integers();
-        let nearest = |negative: bool| if negative { i32::MIN } else { i32::MAX };
-        match operator {
-            Binary::Add => self.whole(left.checked_add(right), nearest(left < 0)),
-            Binary::Subtract => self.whole(left.checked_sub(right), nearest(left < 0)),
-            Binary::Multiply => self.whole(left.checked_mul(right), nearest((left < 0) != (right < 0))),
-            Binary::Divide if right != 0 => self.whole(left.checked_div(right), i32::MAX),
-            // Only `MIN % -1` is unchecked by the guard, and its remainder is 0.
-            Binary::Remainder if right != 0 => Operand::Integer(left.wrapping_rem(right)),
-            _ => self.whole(None, 0),
-        }
+    fn arithmetic(&mut self, operator: Binary) -> Result<i32, ErrorKind> {
+        let (left, right) = self.integers()?;
+        let result = match operator {
+            Binary::Add => left.checked_add(right),
+            Binary::Subtract => left.checked_sub(right),
+            Binary::Multiply => left.checked_mul(right),
+            Binary::Divide => left.checked_div(right),
+            // `MIN % -1` is 0, though the quotient is out of range.
+            _ if right == -1 => Some(0),
+            _ => left.checked_rem(right),
+        };
+        result.ok_or(ErrorKind::Math)
     }
 
     /// Whether the value below the topmost `elements` equals one of them. Each
-    /// is cast to the type of the value, and all their errors count. A missing
-    /// attribute has no type, and is in no set.
-    fn member(&mut self, elements: usize) -> bool {
+    /// is cast to the type of the value, also those after the one found: an
+    /// element without a counterpart is an error wherever it stands.
+    fn member(&mut self, elements: usize) -> Result<bool, ErrorKind> {
         let first = self.stack.len() - elements;
-        let (mut found, mut error) = (false, None);
         let (below, set) = self.stack.split_at_mut(first);
         let value = below.last().expect("the value lies below its set");
-        let is_missing = matches!(value, Operand::Missing);
+        let mut found = false;
         for element in set {
-            let element = std::mem::replace(element, Operand::Missing);
-            let (equal, failed) = element.equals(value);
-            found |= equal && !is_missing;
-            error = error.or(failed);
+            found |= std::mem::replace(element, Operand::Boolean(false)).equals(value)?;
         }
-        self.note(error);
         self.stack.truncate(first - 1);
-        found
+        Ok(found)
     }
 }

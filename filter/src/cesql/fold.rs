@@ -65,7 +65,7 @@ fn value(expr: &Expr) -> Option<Expr> {
     });
     let (value, fault): (_, Option<Fault>) = program.run(&mut View::new(&NoAttributes, &names), None);
     match (value, fault) {
-        (_, Some(_)) | (Operand::Missing, _) => None,
+        (_, Some(_)) => None,
         (Operand::Boolean(truth), None) => Some(Expr::Boolean(truth)),
         (Operand::Integer(number), None) => Some(Expr::Integer(number)),
         (text, None) => text

@@ -2,7 +2,8 @@
 
 use super::correlation::{Claim, CorrelationKeys, verify};
 use super::error::ErrorKind;
-use super::operand::{Cast, Operand};
+use super::failure::Failure;
+use super::operand::{Operand, Type};
 use crate::limits::TEXT_BYTES_MAX;
 use std::ops::Range;
 
@@ -62,60 +63,66 @@ impl Function {
         self != Function::VerifyCorrelationId
     }
 
-    /// Whether the result is Boolean.
-    pub(crate) fn is_boolean(self) -> bool {
-        matches!(self, Function::Bool | Function::IsInt | Function::IsBool | Function::VerifyCorrelationId)
+    /// The type of the result.
+    pub(crate) fn result(self) -> Type {
+        match self {
+            Function::Bool | Function::IsInt | Function::IsBool | Function::VerifyCorrelationId => {
+                Type::Boolean
+            }
+            Function::Length | Function::Abs | Function::Int => Type::Integer,
+            Function::Concat
+            | Function::ConcatWs
+            | Function::Lower
+            | Function::Upper
+            | Function::Trim
+            | Function::Left
+            | Function::Right
+            | Function::Substring
+            | Function::Text => Type::String,
+        }
     }
 
-    /// Applies the function. The arguments, as many as `find` agreed to, are
-    /// left empty.
+    /// Applies the function to as many arguments as `find` agreed to; nothing
+    /// of use is left in them.
     pub(crate) fn apply<'a>(
         self,
         arguments: &mut [Operand<'a>],
         keys: Option<&dyn CorrelationKeys>,
-    ) -> Cast<Operand<'a>> {
-        match self {
+    ) -> Result<Operand<'a>, Failure<'a>> {
+        Ok(match self {
             Function::Length => {
                 let x = text(arguments, 0);
                 let length = x.text().unwrap_or_default().chars().count();
-                (Operand::Integer(i32::try_from(length).unwrap_or(i32::MAX)), None)
+                Operand::Integer(i32::try_from(length).unwrap_or(i32::MAX))
             }
-            Function::Concat => join(Operand::Text(""), arguments),
-            Function::ConcatWs => join(text(arguments, 0), &mut arguments[1..]),
-            Function::Lower => (recase(text(arguments, 0), str::to_lowercase, u8::is_ascii_lowercase), None),
-            Function::Upper => (recase(text(arguments, 0), str::to_uppercase, u8::is_ascii_uppercase), None),
-            Function::Trim => (slice(text(arguments, 0), trimmed), None),
-            Function::Left => end(arguments, |x, count| 0..position(x, count)),
+            Function::Concat => join(Operand::Text(""), arguments)?,
+            Function::ConcatWs => join(text(arguments, 0), &mut arguments[1..])?,
+            Function::Lower => recase(text(arguments, 0), str::to_lowercase, u8::is_ascii_lowercase),
+            Function::Upper => recase(text(arguments, 0), str::to_uppercase, u8::is_ascii_uppercase),
+            Function::Trim => slice(text(arguments, 0), trimmed),
+            Function::Left => end(arguments, |x, count| 0..position(x, count))?,
             Function::Right => {
-                end(arguments, |x, count| position(x, x.chars().count().saturating_sub(count))..x.len())
+                end(arguments, |x, count| position(x, x.chars().count().saturating_sub(count))..x.len())?
             }
-            Function::Substring => substring(arguments),
+            Function::Substring => substring(arguments)?,
             Function::Abs => {
-                let (number, error) = arguments[0].integer();
-                match number.checked_abs() {
-                    Some(number) => (Operand::Integer(number), error),
-                    None => (Operand::Integer(i32::MAX), error.or(Some(ErrorKind::Math))),
-                }
+                let number = arguments[0].integer()?.checked_abs();
+                let number = number.ok_or(Failure::with(ErrorKind::Math, Operand::Integer(i32::MAX)))?;
+                Operand::Integer(number)
             }
-            Function::Int => {
-                let (number, error) = arguments[0].integer();
-                (Operand::Integer(number), error)
-            }
-            Function::Bool => {
-                let (truth, error) = arguments[0].boolean();
-                (Operand::Boolean(truth), error)
-            }
-            Function::Text => (text(arguments, 0), None),
-            Function::IsInt => (Operand::Boolean(arguments[0].integer().1.is_none()), None),
-            Function::IsBool => (Operand::Boolean(arguments[0].boolean().1.is_none()), None),
-            Function::VerifyCorrelationId => correlation(arguments, keys),
-        }
+            Function::Int => Operand::Integer(arguments[0].integer()?),
+            Function::Bool => Operand::Boolean(arguments[0].boolean()?),
+            Function::Text => text(arguments, 0),
+            Function::IsInt => Operand::Boolean(arguments[0].integer().is_ok()),
+            Function::IsBool => Operand::Boolean(arguments[0].boolean().is_ok()),
+            Function::VerifyCorrelationId => Operand::Boolean(correlation(arguments, keys)?),
+        })
     }
 }
 
 /// Takes an argument out, cast to String.
 fn text<'a>(arguments: &mut [Operand<'a>], which: usize) -> Operand<'a> {
-    std::mem::replace(&mut arguments[which], Operand::Missing).into_text()
+    std::mem::replace(&mut arguments[which], Operand::Text("")).into_text()
 }
 
 /// A part of a text, still borrowed if the text is.
@@ -142,7 +149,7 @@ fn recase<'a>(x: Operand<'a>, change: fn(&str) -> String, is_done: fn(&u8) -> bo
     Operand::Owned(change(text))
 }
 
-fn join<'a>(delimiter: Operand<'a>, parts: &mut [Operand<'a>]) -> Cast<Operand<'a>> {
+fn join<'a>(delimiter: Operand<'a>, parts: &mut [Operand<'a>]) -> Result<Operand<'a>, ErrorKind> {
     let delimiter = delimiter.text().unwrap_or_default();
     let mut joined = String::new();
     for position in 0..parts.len() {
@@ -150,12 +157,12 @@ fn join<'a>(delimiter: Operand<'a>, parts: &mut [Operand<'a>]) -> Cast<Operand<'
         let part = part.text().unwrap_or_default();
         let gap = if position > 0 { delimiter } else { "" };
         if joined.len() + gap.len() + part.len() > TEXT_BYTES_MAX {
-            return (Operand::Text(""), Some(ErrorKind::FunctionEvaluation));
+            return Err(ErrorKind::FunctionEvaluation);
         }
         joined.push_str(gap);
         joined.push_str(part);
     }
-    (Operand::Owned(joined), None)
+    Ok(Operand::Owned(joined))
 }
 
 /// The byte at which the character number `count` (from 0) begins, or the end.
@@ -164,45 +171,42 @@ fn position(text: &str, count: usize) -> usize {
 }
 
 /// LEFT and RIGHT.
-fn end<'a>(arguments: &mut [Operand<'a>], part: impl Fn(&str, usize) -> Range<usize>) -> Cast<Operand<'a>> {
-    let (count, error) = arguments[1].integer();
+fn end<'a>(
+    arguments: &mut [Operand<'a>],
+    part: impl Fn(&str, usize) -> Range<usize>,
+) -> Result<Operand<'a>, Failure<'a>> {
+    let count = usize::try_from(arguments[1].integer()?);
     let x = text(arguments, 0);
-    match usize::try_from(count) {
-        Ok(count) => (slice(x, |x| part(x, count)), error),
-        Err(_) => (x, error.or(Some(ErrorKind::FunctionEvaluation))),
+    match count {
+        Ok(count) => Ok(slice(x, |x| part(x, count))),
+        Err(_) => Err(Failure::with(ErrorKind::FunctionEvaluation, x)),
     }
 }
 
-fn substring<'a>(arguments: &mut [Operand<'a>]) -> Cast<Operand<'a>> {
-    let (from, from_error) = arguments[1].integer();
-    let (length, length_error) = arguments.get(2).map_or((i32::MAX, None), Operand::integer);
-    let error = from_error.or(length_error);
+fn substring<'a>(arguments: &mut [Operand<'a>]) -> Result<Operand<'a>, ErrorKind> {
+    let from = arguments[1].integer()?;
+    let length = arguments.get(2).map_or(Ok(i32::MAX), Operand::integer)?;
+    let length = usize::try_from(length).map_err(|_| ErrorKind::FunctionEvaluation)?;
     let x = text(arguments, 0);
     let characters = x.text().unwrap_or_default().chars().count();
-    let Ok(length) = usize::try_from(length) else {
-        return (Operand::Text(""), error.or(Some(ErrorKind::FunctionEvaluation)));
-    };
     let distance = from.unsigned_abs() as usize;
     if distance > characters {
-        return (Operand::Text(""), error.or(Some(ErrorKind::FunctionEvaluation)));
+        return Err(ErrorKind::FunctionEvaluation);
     }
     let start = match from {
-        0 => return (Operand::Text(""), error),
+        0 => return Ok(Operand::Text("")),
         1.. => distance - 1,
         _ => characters - distance,
     };
-    let part = slice(x, |x| {
+    Ok(slice(x, |x| {
         let start = position(x, start);
         start..start + position(&x[start..], length)
-    });
-    (part, error)
+    }))
 }
 
-fn correlation<'a>(arguments: &mut [Operand<'a>], keys: Option<&dyn CorrelationKeys>) -> Cast<Operand<'a>> {
-    let (pod, pod_error) = arguments[4].integer();
-    let (replicas, replicas_error) = arguments[5].integer();
-    let texts: [Operand<'a>; 4] = std::array::from_fn(|which| text(arguments, which));
+fn correlation(arguments: &mut [Operand<'_>], keys: Option<&dyn CorrelationKeys>) -> Result<bool, ErrorKind> {
+    let (pod, replicas) = (arguments[4].integer()?, arguments[5].integer()?);
+    let texts: [Operand<'_>; 4] = std::array::from_fn(|which| text(arguments, which));
     let [reply, name, namespace, secret] = texts.each_ref().map(|x| x.text().unwrap_or_default());
-    let (valid, error) = verify(&Claim { reply, name, namespace, secret }, pod, replicas, keys);
-    (Operand::Boolean(valid), pod_error.or(replicas_error).or(error))
+    verify(&Claim { reply, name, namespace, secret }, pod, replicas, keys)
 }

@@ -1,13 +1,13 @@
 //! CloudEvents SQL v1 (contract 2.5): text → tokens → tree → folded tree →
 //! flat program → value and perhaps an error.
 //!
-//! Where the specification is silent: integer results out of range become the
-//! nearest integer, with a `math` error, as it demands of ABS; AND, OR and XOR
-//! group from the right, as its grammar has it.
+//! Where the specification is silent: integer results out of range are a `math`
+//! error; AND, OR and XOR group from the right, as its grammar has it.
 
 mod correlation;
 mod error;
 mod eval;
+mod failure;
 mod fold;
 mod functions;
 mod lexer;
@@ -26,6 +26,7 @@ pub use tree::{Binary, Expr, Unary};
 
 pub(crate) use fold::fold;
 pub(crate) use functions::Function;
+pub(crate) use operand::Type;
 pub(crate) use program::Program;
 
 use crate::value::{Attributes, Value, boolean_text};
@@ -46,7 +47,9 @@ pub struct Expression {
 /// What an expression yields for one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evaluation {
-    /// The value, which is there even after an error.
+    /// The value. Beside an error it is the zero value of the outermost operator
+    /// or function, unless that is the one that failed and the specification
+    /// names another (ABS, LEFT, RIGHT).
     pub value: Output,
     /// The first error.
     pub error: Option<Error>,
@@ -136,7 +139,6 @@ impl Expression {
         let mut view = View::new(event, &self.names);
         let (value, fault) = self.program.run(&mut view, keys);
         let value = match value {
-            Operand::Missing => Output::Boolean(false),
             Operand::Boolean(truth) => Output::Boolean(truth),
             Operand::Integer(number) => Output::Integer(number),
             text => Output::String(text.text().unwrap_or_default().to_owned()),

@@ -4,6 +4,7 @@
 
 use super::functions::Function;
 use super::like::Pattern;
+use super::operand::Type;
 use super::tree::{Binary, Expr, Unary};
 
 /// One step. Operands are taken from the stack, right one on top, and the
@@ -47,9 +48,35 @@ pub(crate) enum Op {
     NoFunction(Box<str>),
 }
 
+impl Op {
+    /// The type of the result. That of an attribute is not known before there
+    /// is one, and then counts as Boolean (specification 3.2).
+    pub(crate) fn result(&self) -> Type {
+        match self {
+            Op::Integer(_) | Op::Negate | Op::Arithmetic(_) => Type::Integer,
+            Op::Text(_) => Type::String,
+            Op::Call { function, .. } => function.result(),
+            Op::Boolean(_)
+            | Op::Attribute(_)
+            | Op::Exists(_)
+            | Op::Not
+            | Op::ShortCircuit { .. }
+            | Op::ToBoolean
+            | Op::Xor
+            | Op::Equal { .. }
+            | Op::Order(_)
+            | Op::Like { .. }
+            | Op::In { .. }
+            | Op::NoFunction(_) => Type::Boolean,
+        }
+    }
+}
+
 /// A compiled expression.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
+    /// Those of the operands before those of the operator: the last one yields
+    /// the value of the whole.
     pub(crate) ops: Box<[Op]>,
 }
 

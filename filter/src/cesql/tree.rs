@@ -82,7 +82,7 @@ pub enum Binary {
 
 impl Binary {
     /// The operator as it is written. `<>` is the same operator as `!=`.
-    pub fn symbol(self) -> &'static str {
+    pub(crate) fn symbol(self) -> &'static str {
         match self {
             Binary::And => "AND",
             Binary::Or => "OR",

@@ -42,6 +42,11 @@ impl Event {
         self
     }
 
+    /// How many attributes it has.
+    pub fn len(&self) -> usize {
+        self.attributes.len()
+    }
+
     /// The names asked for so far, in that order.
     pub fn asked(&self) -> Vec<String> {
         self.asked.borrow().clone()

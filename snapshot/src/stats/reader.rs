@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::counters::{CELL_WORDS, TriggerStats};
 use super::layout::{
-    APPLIED, CELL_ID, CELL_WORDS, CHUNK_MAGIC, Counter, HEARTBEAT, REASON_WORDS, STATS, STATS_MAGIC, VERSION,
-    cell_at, chunk_name, chunk_words, header, refusal, shard_at, stats_words,
+    APPLIED, CELL_ID, CHUNK_MAGIC, HEARTBEAT, PUBLISHER, REASON_WORDS, STATS, STATS_MAGIC, STRIDE, Shape,
+    VERSION, chunk_name, header, refusal, shard_at, stats_words,
 };
 use crate::Generation;
 use crate::dir::{self, DirError, DirProblem, io_error};
-use crate::limits::{CHUNK_CELLS_MAX, CHUNKS_MAX, REASON_BYTES_MAX, SHARDS_MAX};
+use crate::limits::{CHUNKS_MAX, REASON_BYTES_MAX};
 use crate::model::Id;
-use crate::page::View;
+use crate::page::{Page, RemotePage, Words};
 
 /// How often a read starts over because a new data plane took the place of the
 /// one being read.
@@ -60,43 +62,25 @@ pub struct Refusal {
 pub struct ShardStatus {
     /// The generation it works with.
     pub applied: Generation,
-    /// Its last sign of life, Unix milliseconds; 0 before the first.
+    /// Its last sign of life, milliseconds of the machine's monotonic clock; 0
+    /// before the first.
     pub heartbeat_ms: u64,
 }
 
-/// The counts of one trigger over all shards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TriggerStats {
-    /// [`Counter::Matched`].
-    pub matched: u64,
-    /// [`Counter::Delivered`].
-    pub delivered: u64,
-    /// [`Counter::FailedAttempts`].
-    pub failed_attempts: u64,
-    /// [`Counter::Retried`].
-    pub retried: u64,
-    /// [`Counter::DeadLettered`].
-    pub dead_lettered: u64,
-    /// [`Counter::Replies`].
-    pub replies: u64,
-    /// [`Counter::Dropped`].
-    pub dropped: u64,
-    /// [`Counter::InFlight`].
-    pub in_flight: u64,
-    /// [`Counter::LagEvents`].
-    pub lag_events: u64,
-    /// [`Counter::LagSinceMs`] of the shard where it is earliest; 0 if none
-    /// lags.
-    pub lag_since_ms: u64,
-    /// [`Counter::Kept`].
-    pub kept: u64,
-}
-
 impl Stats {
-    /// The generation that every shard works with, or a newer one:
-    /// [`Generation::NONE`] until all have one.
+    /// The generation of the shard that is behind the others:
+    /// [`Generation::NONE`] until all have one, and while they have those of
+    /// several publishers.
     pub fn applied(&self) -> Generation {
-        self.shards.iter().map(|shard| shard.applied).min().unwrap_or_default()
+        let slowest = self.shards.iter().map(|shard| shard.applied).min_by_key(|applied| applied.number);
+        let slowest = slowest.unwrap_or_default();
+        if self.has_applied(slowest) { slowest } else { Generation::NONE }
+    }
+
+    /// Whether every shard works with `generation`, or a later one of its
+    /// publisher.
+    pub fn has_applied(&self, generation: Generation) -> bool {
+        !self.shards.is_empty() && self.shards.iter().all(|shard| shard.applied.has_reached(generation))
     }
 }
 
@@ -129,89 +113,87 @@ impl StatsReader {
 
     fn read_instance(&self) -> Result<Option<Stats>, DirError> {
         let path = self.dir.join(STATS);
-        let Some(shape) = Shape::of(&path)? else { return Ok(None) };
+        let Some((instance, shape)) = shape(&path)? else { return Ok(None) };
         let page = map(&path, stats_words(shape.shards), STATS_MAGIC)?;
-        let word = |index| page.load(index).unwrap_or(0);
         // Replaced between the two opens.
-        if word(header::INSTANCE) != shape.instance {
+        if page.load(header::INSTANCE) != Some(instance) {
             return Err(io_error(&path, "open")(io::ErrorKind::NotFound.into()));
         }
-        let shard = |shard| ShardStatus {
-            applied: Generation(word(shard_at(shard) + APPLIED)),
-            heartbeat_ms: word(shard_at(shard) + HEARTBEAT),
-        };
-        let mut stats = Stats {
-            instance: shape.instance,
-            pid: word(header::PID) as u32,
-            started_ms: word(header::STARTED),
-            refused: read_refusal(&page),
-            shards: (0..shape.shards).map(shard).collect(),
-            triggers: BTreeMap::new(),
-        };
-        let chunks = word(header::CHUNKS);
+        let mut stats = read_stats(&page, &shape);
+        let chunks = page.load(header::CHUNKS).unwrap_or(0);
         if chunks > CHUNKS_MAX as u64 {
             return Err(DirError { path, problem: DirProblem::Contents("number of chunks") });
         }
         for index in 0..chunks as usize {
-            self.add_chunk(&shape, index, &mut stats.triggers)?;
+            let path = self.dir.join(chunk_name(instance, index));
+            read_chunk(&map(&path, shape.chunk_words(), CHUNK_MAGIC)?, &shape, &mut stats.triggers);
         }
         Ok(Some(stats))
     }
+}
 
-    fn add_chunk(
-        &self,
-        shape: &Shape,
-        index: usize,
-        triggers: &mut BTreeMap<Id, TriggerStats>,
-    ) -> Result<(), DirError> {
-        let path = self.dir.join(chunk_name(shape.instance, index));
-        let page = map(&path, chunk_words(shape.shards, shape.slots), CHUNK_MAGIC)?;
-        for shard in 0..shape.shards {
-            for slot in 0..shape.slots {
-                if let Some((id, cell)) = read_cell(&page, cell_at(shape.slots, shard, slot)) {
-                    triggers.entry(id).or_default().add(&cell);
-                }
-            }
+/// What the header of `stats` says: the instance, and the size of everything;
+/// `None` if there is no page.
+fn shape(path: &Path) -> Result<Option<(u64, Shape)>, DirError> {
+    let page = match map(path, stats_words(0), STATS_MAGIC) {
+        Ok(page) => page,
+        Err(DirError { problem: DirProblem::Io { cause, .. }, .. })
+            if cause.kind() == io::ErrorKind::NotFound =>
+        {
+            return Ok(None);
         }
-        Ok(())
+        Err(error) => return Err(error),
+    };
+    let word = |index| page.load(index).and_then(|word| usize::try_from(word).ok()).unwrap_or(usize::MAX);
+    let stride = Some(word(header::STRIDE)).filter(|stride| *stride != 0).unwrap_or(STRIDE);
+    let Some(shape) = Shape::new(word(header::SHARDS), word(header::SLOTS), stride) else {
+        let problem = DirProblem::Contents("number of shards or slots");
+        return Err(DirError { path: path.to_owned(), problem });
+    };
+    Ok(Some((page.load(header::INSTANCE).unwrap_or(0), shape)))
+}
+
+/// What the pages of one directory hold.
+pub(super) fn read_pages(stats: &Page, chunks: &[Arc<Page>], shape: &Shape) -> Stats {
+    let mut sum = read_stats(stats, shape);
+    chunks.iter().for_each(|chunk| read_chunk(&**chunk, shape, &mut sum.triggers));
+    sum
+}
+
+/// Everything but the counts of triggers.
+fn read_stats(page: &impl Words, shape: &Shape) -> Stats {
+    let word = |index| page.load(index).unwrap_or(0);
+    let shard = |shard| ShardStatus {
+        applied: read_applied(page, shard_at(shard)).unwrap_or_default(),
+        heartbeat_ms: word(shard_at(shard) + HEARTBEAT),
+    };
+    Stats {
+        instance: word(header::INSTANCE),
+        pid: word(header::PID) as u32,
+        started_ms: word(header::STARTED),
+        refused: read_refusal(page),
+        shards: (0..shape.shards).map(shard).collect(),
+        triggers: BTreeMap::new(),
     }
 }
 
-/// What the header of `stats` says about the size of everything.
-struct Shape {
-    instance: u64,
-    shards: usize,
-    slots: usize,
-}
-
-impl Shape {
-    /// `None` if there is no page.
-    fn of(path: &Path) -> Result<Option<Shape>, DirError> {
-        let page = match map(path, stats_words(0), STATS_MAGIC) {
-            Ok(page) => page,
-            Err(DirError { problem: DirProblem::Io { cause, .. }, .. })
-                if cause.kind() == io::ErrorKind::NotFound =>
-            {
-                return Ok(None);
+/// Adds the counts of a chunk.
+fn read_chunk(page: &impl Words, shape: &Shape, triggers: &mut BTreeMap<Id, TriggerStats>) {
+    // Of a writer of another version, the words that both know.
+    let words = CELL_WORDS.min(shape.stride);
+    for shard in 0..shape.shards {
+        for slot in 0..shape.slots {
+            if let Some((id, cell)) = read_cell(page, shape.cell_at(shard, slot), words) {
+                triggers.entry(id).or_default().add(cell.into_iter().skip(1).take(words - 1));
             }
-            Err(error) => return Err(error),
-        };
-        let word = |index| page.load(index).and_then(|word| usize::try_from(word).ok()).unwrap_or(0);
-        let (shards, slots) = (word(header::SHARDS), word(header::SLOTS));
-        let fits =
-            (1..=SHARDS_MAX).contains(&shards) && (1..=CHUNK_CELLS_MAX / shards.max(1)).contains(&slots);
-        if !fits {
-            let problem = DirProblem::Contents("number of shards or slots");
-            return Err(DirError { path: path.to_owned(), problem });
         }
-        Ok(Some(Shape { instance: page.load(header::INSTANCE).unwrap_or(0), shards, slots }))
     }
 }
 
 /// Maps a page and checks how it begins.
-fn map(path: &Path, words: usize, magic: u64) -> Result<View, DirError> {
+fn map(path: &Path, words: usize, magic: u64) -> Result<RemotePage, DirError> {
     let file = dir::open_read(path).map_err(io_error(path, "open"))?;
-    let page = View::map(&file, words).map_err(io_error(path, "map"))?;
+    let page = RemotePage::map(&file, words).map_err(io_error(path, "map"))?;
     let problem = match (page.load(header::MAGIC), page.load(header::VERSION)) {
         (Some(found), Some(VERSION)) if found == magic => return Ok(page),
         (Some(found), Some(version)) if found == magic => {
@@ -222,22 +204,36 @@ fn map(path: &Path, words: usize, magic: u64) -> Result<View, DirError> {
     Err(DirError { path: path.to_owned(), problem })
 }
 
-/// A cell that belonged to one trigger throughout; `None` if it is nobody's or
-/// just changing hands.
-fn read_cell(page: &View, at: usize) -> Option<(Id, [u64; CELL_WORDS])> {
+/// What a shard works with; `None` if it is just changing from one publisher to
+/// another.
+pub(super) fn read_applied(page: &impl Words, line: usize) -> Option<Generation> {
+    for _ in 0..REREADS_MAX {
+        let number = page.load(line + APPLIED)?;
+        let publisher = page.load(line + PUBLISHER)?;
+        if page.load(line + APPLIED)? == number {
+            return Some(Generation { publisher, number });
+        }
+    }
+    None
+}
+
+/// The first words of a cell that belonged to one trigger throughout; `None` if
+/// it is nobody's or just changing hands.
+pub(super) fn read_cell(page: &impl Words, at: usize, words: usize) -> Option<(Id, [u64; CELL_WORDS])> {
     let id = page.load(at + CELL_ID).filter(|&id| id != 0)?;
     let mut cell = [0; CELL_WORDS];
-    for (index, value) in cell.iter_mut().enumerate() {
+    for (index, value) in cell.iter_mut().take(words).enumerate() {
         *value = page.load(at + index)?;
     }
     (page.load(at + CELL_ID)? == id).then_some((Id(id), cell))
 }
 
 /// The last refusal; `None` if there is none, or if its writer died in it.
-fn read_refusal(page: &View) -> Option<Refusal> {
+fn read_refusal(page: &impl Words) -> Option<Refusal> {
     for _ in 0..REREADS_MAX {
         let sequence = page.load(refusal::SEQUENCE)?;
-        let generation = Generation(page.load(refusal::GENERATION)?);
+        let publisher = page.load(refusal::PUBLISHER)?;
+        let generation = Generation { publisher, number: page.load(refusal::GENERATION)? };
         let bytes = page.load(refusal::BYTES)?.min(REASON_BYTES_MAX as u64) as usize;
         let mut text = Vec::with_capacity(REASON_BYTES_MAX);
         for index in 0..REASON_WORDS {
@@ -252,29 +248,4 @@ fn read_refusal(page: &View) -> Option<Refusal> {
         }
     }
     None
-}
-
-impl TriggerStats {
-    /// Adds one shard's cell.
-    fn add(&mut self, cell: &[u64; CELL_WORDS]) {
-        for (sum, counter) in [
-            (&mut self.matched, Counter::Matched),
-            (&mut self.delivered, Counter::Delivered),
-            (&mut self.failed_attempts, Counter::FailedAttempts),
-            (&mut self.retried, Counter::Retried),
-            (&mut self.dead_lettered, Counter::DeadLettered),
-            (&mut self.replies, Counter::Replies),
-            (&mut self.dropped, Counter::Dropped),
-            (&mut self.kept, Counter::Kept),
-            (&mut self.in_flight, Counter::InFlight),
-            (&mut self.lag_events, Counter::LagEvents),
-        ] {
-            *sum = sum.saturating_add(cell[counter as usize]);
-        }
-        let since = cell[Counter::LagSinceMs as usize];
-        self.lag_since_ms = match (self.lag_since_ms, since) {
-            (0, other) | (other, 0) => other,
-            (one, other) => one.min(other),
-        };
-    }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
+pub mod later;
+
 use eagre_filter::Filter;
 use eagre_snapshot::{
     Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Fsync, Id, Snapshot, Trigger,
@@ -12,7 +14,7 @@ use eagre_snapshot::{
 pub fn marked(count: usize, mark: u64) -> Snapshot {
     let broker = broker("default", BrokerSettings::default());
     let triggers = (0..count).map(|index| trigger(broker.id, index, mark)).collect();
-    Snapshot { brokers: vec![broker], triggers }
+    Snapshot { brokers: vec![broker], triggers, ..Snapshot::default() }
 }
 
 /// One broker, one trigger.
@@ -46,6 +48,9 @@ pub fn everything() -> Snapshot {
     ] {
         snapshot.brokers.push(broker(name, BrokerSettings { fsync, backlog_bytes_max }));
     }
+    snapshot.brokers[1].annotations.insert("eagre.eventing.knative.dev/a".into(), "b".into());
+    snapshot.triggers[0].annotations = [("x", ""), ("y", "ä\n")].map(|(k, v)| (k.into(), v.into())).into();
+    snapshot.grace_ms = 0;
     snapshot
 }
 
@@ -61,7 +66,8 @@ fn ns() -> String {
 }
 
 fn broker(name: &str, settings: BrokerSettings) -> Broker {
-    Broker { id: Id::of("Broker", "default", name, None), namespace: ns(), name: name.into(), settings }
+    let id = Id::of("Broker", "default", name, None);
+    Broker { id, namespace: ns(), name: name.into(), settings, ..Broker::default() }
 }
 
 fn trigger(broker: Id, index: usize, mark: u64) -> Trigger {
@@ -83,5 +89,6 @@ fn trigger(broker: Id, index: usize, mark: u64) -> Trigger {
             format: Format::Binary,
         },
         dead_letter: Some(Endpoint::parse("http://dead-letters.default.svc/").expect("a valid URI")),
+        ..Trigger::default()
     }
 }

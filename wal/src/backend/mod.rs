@@ -2,17 +2,19 @@
 //!
 //! One operation is in flight at a time. A backend owns the buffer of a write
 //! while the kernel may read it, keeps the file open meanwhile, and signals the
-//! event when the operation ended.
+//! event when the operation ended, or cannot begin.
 
-use std::{fs::File, io, sync::Arc};
+use std::{fs::File, io, sync::Arc, time::Instant};
 
 use crate::{
     options::Backend,
-    storage::{Completion, files::Event},
+    storage::{Completion, event::Event},
 };
 
 mod ring;
 mod thread;
+#[cfg(test)]
+mod tests;
 
 pub(crate) enum Engine {
     Ring(Box<ring::Ring>),
@@ -38,6 +40,14 @@ impl Engine {
         match self {
             Self::Ring(ring) => ring.sync(file),
             Self::Thread(thread) => thread.sync(file),
+        }
+    }
+
+    /// When to ask for a completion again, though none was signalled.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        match self {
+            Self::Ring(ring) => ring.retry_at(),
+            Self::Thread(_) => None,
         }
     }
 

@@ -6,12 +6,12 @@ use std::{
     os::unix::fs::FileExt,
     sync::{
         Arc,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, Sender, TryRecvError, channel},
     },
     thread::{Builder, JoinHandle},
 };
 
-use crate::storage::{Completion, files::Event};
+use crate::storage::{Completion, event::Event, report::Reports};
 
 enum Job {
     Write { file: Arc<File>, offset: u64, buffer: Vec<u8>, from: usize },
@@ -23,16 +23,17 @@ enum Job {
 pub(crate) struct Thread {
     jobs: Option<Sender<Job>>,
     completions: Receiver<Completion>,
+    in_flight: bool,
+    event: Event,
     handle: Option<JoinHandle<()>>,
 }
 
 impl Thread {
     pub(super) fn new(event: Event) -> io::Result<Self> {
         let (jobs, todo) = channel();
-        let (done, completions) = channel();
-        let handle =
-            Builder::new().name("eagre-wal-flush".into()).spawn(move || run(&todo, &done, &event))?;
-        Ok(Self { jobs: Some(jobs), completions, handle: Some(handle) })
+        let (done, completions) = Reports::channel(event.clone());
+        let handle = Builder::new().name("eagre-wal-flush".into()).spawn(move || run(&todo, &done))?;
+        Ok(Self { jobs: Some(jobs), completions, in_flight: false, event, handle: Some(handle) })
     }
 
     pub(super) fn write(&mut self, file: Arc<File>, offset: u64, buffer: Vec<u8>, from: usize) {
@@ -44,16 +45,27 @@ impl Thread {
     }
 
     fn start(&mut self, job: Job) {
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        assert!(sent, "the flush thread runs as long as its log");
+        self.in_flight = true;
+        if self.jobs.as_ref().is_none_or(|jobs| jobs.send(job).is_err()) {
+            // The thread has ended; the completion will say so.
+            self.event.signal();
+        }
     }
 
     pub(super) fn completion(&mut self) -> Option<Completion> {
-        self.completions.try_recv().ok()
+        let completion = match self.completions.try_recv() {
+            Ok(completion) => completion,
+            Err(TryRecvError::Disconnected) if self.in_flight => {
+                Completion::Refused(io::Error::other("the thread that writes has ended"))
+            }
+            Err(_) => return None,
+        };
+        self.in_flight = false;
+        Some(completion)
     }
 }
 
-fn run(todo: &Receiver<Job>, done: &Sender<Completion>, event: &Event) {
+fn run(todo: &Receiver<Job>, done: &Reports<Completion>) {
     while let Ok(job) = todo.recv() {
         let completion = match job {
             Job::Write { file, offset, buffer, from } => {
@@ -62,10 +74,7 @@ fn run(todo: &Receiver<Job>, done: &Sender<Completion>, event: &Event) {
             }
             Job::Sync { file } => Completion::Synced(file.sync_data()),
         };
-        if done.send(completion).is_err() {
-            return;
-        }
-        event.signal();
+        done.send(completion);
     }
 }
 

@@ -68,7 +68,7 @@ pub enum InspectError {
 /// The directory holds a log, as the names in it tell.
 #[must_use]
 pub fn is_log(dir: &Path) -> bool {
-    crate::directory::names(dir).is_ok_and(|(listing, _)| !listing.segments.is_empty())
+    crate::directory::names(dir).is_ok_and(|names| !names.listing.segments.is_empty())
 }
 
 /// The name of a segment's file.

@@ -17,7 +17,7 @@ use rustix::fs::{Advice, fadvise, major, minor};
 
 use super::InspectError;
 use crate::{
-    directory::{self, LOCK},
+    directory::{self, LOCK, Names},
     limits::{INSPECT_PAGE_BYTES, INSPECT_READ_BYTES, SEGMENT_BYTES_MAX},
     lsn::Lsn,
     segment::{HEADER_BYTES, SEAL_FRAME_BYTES},
@@ -57,7 +57,7 @@ impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self, InspectError> {
         let io = |source| InspectError::Io { path: path.to_owned(), source };
         let listed = directory::names(path);
-        let (listing, unfinished) = match listed {
+        let Names { listing, leftover, .. } = match listed {
             Ok(listed) => listed,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Err(InspectError::NoLog { path: path.to_owned() });
@@ -71,7 +71,7 @@ impl Source {
         Ok(Self {
             path: path.to_owned(),
             segments: listing.segments,
-            unfinished,
+            unfinished: leftover,
             unknown: listing.unknown,
             holder: holder(&lock),
         })

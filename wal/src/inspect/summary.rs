@@ -33,7 +33,8 @@ pub struct Inspection {
     pub next_sequence: u64,
     /// Bytes of all files.
     pub bytes: u64,
-    /// Files of segments that were never finished; the next start removes them.
+    /// Files of segments that were never finished, or of a log that was being removed;
+    /// the next start removes them.
     pub unfinished: Vec<String>,
     /// Names in the directory that are not the log's.
     pub unknown_files: Vec<String>,
@@ -114,7 +115,7 @@ pub fn inspect(dir: &Path) -> Result<Inspection, InspectError> {
 
 pub(crate) fn look(source: &Source) -> Result<Inspection, InspectError> {
     let mut segments: Vec<Seen> = Vec::new();
-    let mut cursors = Cursors::default();
+    let mut cursors = Ok(Cursors::default());
     let mut last_used = None;
     for base in source.segments.iter().rev() {
         let depth = if last_used.is_none() { Depth::Whole } else { Depth::Ends };
@@ -122,15 +123,17 @@ pub(crate) fn look(source: &Source) -> Result<Inspection, InspectError> {
         let Some(content) = source.read(*base, depth)? else { break };
         let seen = Seen::of(*base, &content.bytes, depth == Depth::Whole);
         if let (None, Some(scan), Ok(header)) = (last_used, seen.scan, seen.header) {
-            // Where they cannot be read, the start is a refusal.
-            cursors = recover::cursors(&content.bytes, &header, scan.end).unwrap_or_default();
+            cursors = recover::cursors(&content.bytes, &header, scan.end);
         }
         last_used = last_used.or(seen.is_used().then_some(*base));
         segments.push(seen);
     }
     segments.reverse();
     let decisions: Vec<_> = recover::decisions(&segments).collect();
-    let start = start(&segments, &decisions);
+    let mut start = start(&segments, &decisions);
+    if let (Start::Opens { .. }, Err(Refusal::Damage(damage))) = (&start, &cursors) {
+        start = Start::Refuses(damage.clone());
+    }
     let summaries: Vec<_> =
         segments.iter().zip(decisions).map(|(seen, decided)| summary(seen, decided)).collect();
     let used = || summaries.iter().zip(&segments).filter(|(_, seen)| seen.is_used());
@@ -151,7 +154,7 @@ pub(crate) fn look(source: &Source) -> Result<Inspection, InspectError> {
         unknown_files: source.unknown.clone(),
         missing: recover::missing(&segments),
         segments: summaries,
-        cursors,
+        cursors: cursors.unwrap_or_default(),
         start,
         last_used,
     })

@@ -53,7 +53,7 @@ pub(crate) fn survey(source: &Source, plan: &Plan) -> Result<Surveys, InspectErr
     let mut surveys: Vec<Survey> = Vec::new();
     let mut later = Later::default();
     let mut checkpoint_found = false;
-    let mut cursor_bodies: Vec<Vec<Vec<u8>>> = Vec::new();
+    let mut told: Vec<Vec<Told>> = Vec::new();
     for slot in plan.slots.iter().rev() {
         let content = slot.file.map(|file| source.read(file, Depth::Whole)).transpose()?.flatten();
         if content.is_none() && slot.file.is_some() && source.holder.is_some() {
@@ -66,16 +66,17 @@ pub(crate) fn survey(source: &Source, plan: &Plan) -> Result<Surveys, InspectErr
         };
         if !checkpoint_found {
             checkpoint_found = found.has_checkpoint;
-            cursor_bodies.push(found.cursor_bodies);
+            told.push(found.told);
         }
         later = later.and(&found.survey);
         surveys.push(found.survey);
     }
     surveys.reverse();
     let mut cursors = Cursors::default();
-    for body in cursor_bodies.iter().rev().flatten() {
-        // One that cannot be read changes nothing: older cursors are safe.
-        let _ = cursors.apply(body);
+    for Told { kind, at, body } in told.iter().rev().flatten() {
+        // One that cannot be read, or follows one that is lost, changes nothing: older
+        // cursors are safe.
+        let _ = cursors.apply(*kind, *at, body);
     }
     Ok(Surveys { segments: surveys, cursors })
 }
@@ -98,9 +99,16 @@ impl Later {
     }
 }
 
+/// A record that tells of cursors.
+struct Told {
+    kind: Kind,
+    at: Lsn,
+    body: Vec<u8>,
+}
+
 struct Found {
     survey: Survey,
-    cursor_bodies: Vec<Vec<u8>>,
+    told: Vec<Told>,
     has_checkpoint: bool,
 }
 
@@ -122,7 +130,7 @@ impl Found {
             seal_fault: None,
             residue_end: None,
         };
-        Self { survey, cursor_bodies: Vec::new(), has_checkpoint: false }
+        Self { survey, told: Vec::new(), has_checkpoint: false }
     }
 
     fn of(slot: &Slot, mut content: Content, later: &Later) -> Self {
@@ -148,11 +156,14 @@ impl Found {
             residue_end: residue_end(&walk, end, later.used),
             pieces: std::mem::take(&mut walk.pieces),
         };
-        let is_cursors = |frame: &&Frame| frame.kind == Kind::CHECKPOINT || frame.kind == Kind::CURSORS;
-        let body = |frame: &Frame| content.bytes[frame.body_offset..][..frame.body_bytes].to_vec();
-        let cursor_bodies = walk.frames.iter().filter(is_cursors).map(body).collect();
+        let told = walk.frames.iter().filter(|frame| frame.kind.tells_of_cursors()).map(|frame| Told {
+            kind: frame.kind,
+            at: frame.lsn,
+            body: content.bytes[frame.body_offset..][..frame.body_bytes].to_vec(),
+        });
+        let told = told.collect();
         let has_checkpoint = walk.frames.first().is_some_and(|frame| frame.kind == Kind::CHECKPOINT);
-        Self { survey, cursor_bodies, has_checkpoint }
+        Self { survey, told, has_checkpoint }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     survey::survey,
 };
 use crate::{
-    cursor::{Cursor, Cursors},
+    cursor::{Cursor, Cursors, Place},
     limits::INSPECT_LOOKS,
     lsn::Lsn,
     recover::Clamped,
@@ -159,9 +159,9 @@ fn damage(
 }
 
 fn not_passed(cursors: &Cursors, from: Lsn, to: Lsn) -> Vec<u64> {
-    let needs = |(consumer, cursor): &(u64, &Cursor)| {
+    let needs = |(consumer, cursor): &(u64, Cursor)| {
         let is_unfinished = || cursor.pending.iter().any(|pending| (from..to).contains(&pending.lsn));
-        !cursors.is_elsewhere(*consumer) && (cursor.read < to || is_unfinished())
+        cursors.place(*consumer) == Some(Place::Here) && (cursor.read < to || is_unfinished())
     };
     cursors.iter().filter(needs).map(|(consumer, _)| consumer).collect()
 }

@@ -1,18 +1,17 @@
 //! What goes in: records into the pending batch, and the segment that takes over
 //! when the active one is full.
 
-use std::iter;
+use std::{collections::BTreeSet, slice};
 
 use super::{Active, Log};
 use crate::{
-    canary::{Canary, planted},
-    cursor::{Cursor, Cursors, DoNotFit},
+    cursor::{Cursors, DoNotFit, Progress, Statement},
     error::{AppendError, Full},
     limits::{self, cursors_bytes_max},
     lsn::Lsn,
     options::Fsync,
     reader::Extent,
-    record::{self, FRAME_HEADER_BYTES, Kind, Meta},
+    record::{self, Kind, Meta},
     segment::{Header, Seal},
 };
 
@@ -53,47 +52,56 @@ impl Log {
         self.put(time_ms, fsync, records)
     }
 
-    /// Changes a cursor and appends a record, together or not at all, also
-    /// after a crash. The cursor is changed in memory at once.
+    /// Changes cursors and appends a record, together or not at all, also after a
+    /// crash. The cursors are changed in memory at once.
     ///
     /// # Errors
-    /// See [`AppendError`]; then the cursor is as it was.
-    pub fn append_with_cursor(
+    /// See [`AppendError`]; then the cursors are as they were.
+    pub fn append_with_progress(
         &mut self,
         time_ms: u64,
         fsync: Fsync,
-        consumer: u64,
-        cursor: Cursor,
+        progress: &[(u64, Progress<'_>)],
         record: (Kind, &[&[u8]]),
     ) -> Result<Lsn, AppendError> {
         if !record.0.is_owners() {
             return Err(AppendError::ReservedKind(record.0.0));
         }
-        let body = self.cursors.encode_one(consumer, &cursor, self.cursors_bytes_max());
-        let body = body.map_err(|DoNotFit| self.too_many_cursors())?;
-        let lsn = self.put(time_ms, fsync, &[(Kind::CURSORS, &[&body]), record])?;
+        progress.iter().try_for_each(|(id, progress)| self.cursors.admits(*id, progress.place))?;
+        let told_max = self.cursors_bytes_max();
+        if Cursors::bytes_to_tell_min(progress.len()) > told_max {
+            return Err(self.too_many_cursors());
+        }
+        let told_bytes = self.cursors.bytes_to_tell(progress).min(told_max);
+        self.reserve(time_ms, told_bytes + record_bytes(record.1))?;
+        // From here on nothing fails: there is room, and whoever was there still is.
+        for (id, progress) in progress {
+            self.cursors.advance(*id, progress)?;
+        }
+        let ids: BTreeSet<_> = progress.iter().map(|(id, _)| *id).collect();
+        let told = self.cursors.tell(&ids, told_max).map_err(|DoNotFit| self.too_many_cursors())?;
+        self.write_told(time_ms, fsync, &told, true);
+        let lsn = self.write_frame(record.0, time_ms, fsync, record.1, false);
         // The others are in the log as they were before.
-        let low = self.cursors.low_of(consumer, &cursor);
-        self.release_mark.store(self.end, self.release_mark.stored().min(low));
-        self.cursors.insert_stored(consumer, cursor);
+        let low = ids.iter().map(|id| self.cursors.low_of(*id)).fold(self.release_mark.stored(), Lsn::min);
+        self.release_mark.store(self.end, low);
         Ok(lsn)
     }
 
-    /// Appends every cursor that changed since it was last in the log.
+    /// Appends what changed of the cursors since it was last in the log.
     ///
     /// # Errors
-    /// See [`AppendError`]; then the cursors are stored with a later call.
+    /// See [`AppendError`]; then it is stored with a later call.
     pub fn append_cursors(&mut self, time_ms: u64, fsync: Fsync) -> Result<(), AppendError> {
         self.check()?;
         if self.cursors.has_changed() {
-            let body = self.cursors.encode_changed(self.cursors_bytes_max());
-            let body = body.map_err(|DoNotFit| self.too_many_cursors())?;
-            if self.has_reserve_for(body.len() as u64) {
-                self.write_frame(Kind::CURSORS, time_ms, fsync, &[&body], false);
-            } else {
-                self.put(time_ms, fsync, &[(Kind::CURSORS, &[&body])])?;
+            let told = self.cursors.tell_changed(self.cursors_bytes_max());
+            let told = told.map_err(|DoNotFit| self.too_many_cursors())?;
+            let bytes = told.iter().map(Statement::bytes).sum();
+            // A segment that is begun for it tells it all by itself.
+            if self.has_reserve_for(bytes) || self.reserve(time_ms, bytes)? == Room::Here {
+                self.write_told(time_ms, fsync, &told, false);
             }
-            self.cursors.stored();
         }
         self.release_mark.store(self.end, self.cursors.low());
         Ok(())
@@ -102,11 +110,11 @@ impl Log {
     /// As long as no segment stands ready, the end of the active one is kept
     /// for the cursors that free a segment. Otherwise a log that is full could
     /// not take note that its consumers have advanced, and would stay full.
-    fn has_reserve_for(&self, body_bytes: u64) -> bool {
+    fn has_reserve_for(&self, bytes: u64) -> bool {
         let oldest_end = self.full.front().map(|oldest| oldest.header.end());
         let frees =
             oldest_end.is_some_and(|end| self.release_mark.stored() < end && end <= self.cursors.low());
-        frees && self.end + record::frame_bytes(body_bytes) <= self.active.header.seal()
+        frees && self.end + bytes <= self.active.header.seal()
     }
 
     /// Records of so many bytes fit the active segment, and leave its reserve.
@@ -117,11 +125,20 @@ impl Log {
     }
 
     fn put(&mut self, time_ms: u64, fsync: Fsync, records: &[(Kind, &[&[u8]])]) -> Result<Lsn, AppendError> {
+        let bytes = records.iter().fold(0u64, |sum, (_, parts)| sum.saturating_add(record_bytes(parts)));
+        self.reserve(time_ms, bytes)?;
+        let mut lsn = self.end;
+        for (index, (kind, parts)) in records.iter().enumerate() {
+            lsn = self.write_frame(*kind, time_ms, fsync, parts, index + 1 < records.len());
+        }
+        Ok(lsn)
+    }
+
+    /// Sees to it that records of so many bytes, frames included, can be written
+    /// next.
+    fn reserve(&mut self, time_ms: u64, bytes: u64) -> Result<Room, AppendError> {
         self.check()?;
-        let bytes = records.iter().fold(0u64, |sum, (_, parts)| {
-            sum.saturating_add(record::frame_bytes(parts.iter().map(|part| part.len() as u64).sum()))
-        });
-        let max = limits::group_bytes_max(self.segment_bytes_min());
+        let max = limits::group_bytes_max(self.options.segment_bytes);
         if bytes > max {
             return Err(AppendError::TooLarge { bytes, max });
         }
@@ -129,14 +146,16 @@ impl Log {
         if queued > 0 && queued + bytes > self.options.pending_bytes_max {
             return Err(Full::Pending.into());
         }
-        if !self.fits(bytes) {
-            self.make_room(time_ms, bytes)?;
+        if self.fits(bytes) { Ok(Room::Here) } else { self.make_room(time_ms, bytes) }
+    }
+
+    /// Writes what the log is told of cursors, as one group.
+    fn write_told(&mut self, time_ms: u64, fsync: Fsync, told: &[Statement], record_follows: bool) {
+        for (index, statement) in told.iter().enumerate() {
+            let continues = record_follows || index + 1 < told.len();
+            let at = self.write_frame(statement.kind, time_ms, fsync, &[&statement.body], continues);
+            self.cursors.told(statement, at);
         }
-        let mut lsn = self.end;
-        for (index, (kind, parts)) in records.iter().enumerate() {
-            lsn = self.write_frame(*kind, time_ms, fsync, parts, index + 1 < records.len());
-        }
-        Ok(lsn)
     }
 
     fn write_frame(
@@ -170,14 +189,16 @@ impl Log {
     }
 
     #[cold]
-    fn make_room(&mut self, time_ms: u64, bytes: u64) -> Result<(), AppendError> {
+    fn make_room(&mut self, time_ms: u64, bytes: u64) -> Result<Room, AppendError> {
         self.do_chores()?;
-        if !self.fits(bytes) {
-            let checkpoint = self.checkpoint().map_err(|DoNotFit| self.too_many_cursors())?;
-            let next = self.spares.pop_front().ok_or_else(|| self.why_full())?;
-            self.roll(time_ms, next, &checkpoint);
+        if self.fits(bytes) {
+            return Ok(Room::Here);
         }
-        if self.fits(bytes) { Ok(()) } else { Err(self.why_full().into()) }
+        let checkpoint = self.cursors.tell_all(self.cursors_bytes_max());
+        let checkpoint = checkpoint.map_err(|DoNotFit| self.too_many_cursors())?;
+        let next = self.spares.pop_front().ok_or_else(|| self.why_full())?;
+        self.roll(time_ms, next, &checkpoint);
+        if self.fits(bytes) { Ok(Room::InNext) } else { Err(self.why_full().into()) }
     }
 
     /// Why a record that does not fit now is refused.
@@ -202,7 +223,7 @@ impl Log {
     }
 
     /// Seals the active segment and begins the next.
-    fn roll(&mut self, time_ms: u64, next: Header, checkpoint: &[u8]) {
+    fn roll(&mut self, time_ms: u64, next: Header, checkpoint: &Statement) {
         let Active { header, records, first_time_ms, last_time_ms } = self.active;
         let seal = Seal { records_end: self.end, records, first_time_ms, last_time_ms };
         let meta = Meta {
@@ -222,37 +243,35 @@ impl Log {
         self.prepare_next();
     }
 
-    pub(super) fn begin(&mut self, header: Header, time_ms: u64, checkpoint: &[u8]) {
+    pub(super) fn begin(&mut self, header: Header, time_ms: u64, checkpoint: &Statement) {
         let time_ms = self.time_ms.max(time_ms);
         self.active = Active { header, records: 0, first_time_ms: time_ms, last_time_ms: time_ms };
         self.end = header.first_frame();
         // The first batch of a segment is synced whatever it asks for.
-        self.write_frame(Kind::CHECKPOINT, time_ms, Fsync::Never, &[checkpoint], false);
-        self.cursors.stored();
+        self.write_told(time_ms, Fsync::Never, slice::from_ref(checkpoint), false);
         self.release_mark.store(self.end, self.cursors.low());
     }
 
-    pub(super) fn checkpoint(&self) -> Result<Vec<u8>, DoNotFit> {
-        if planted(Canary::CheckpointEmpty) {
-            return Cursors::default().encode_all(self.cursors_bytes_max());
-        }
-        self.cursors.encode_all(self.cursors_bytes_max())
-    }
-
-    /// The smallest segment that a record appended now may come to lie in.
-    fn segment_bytes_min(&self) -> u64 {
-        let prepared = self.spares.iter().chain(&self.preparing).map(|header| header.segment_bytes);
-        prepared.chain(iter::once(self.options.segment_bytes)).fold(u64::MAX, u64::min)
-    }
-
-    /// Bytes that a body of cursors may have.
-    fn cursors_bytes_max(&self) -> u64 {
-        let smallest = self.segment_bytes_min().min(self.active.header.segment_bytes);
-        cursors_bytes_max(smallest) - FRAME_HEADER_BYTES
+    /// Bytes that what is told of cursors may have, frames included.
+    pub(super) fn cursors_bytes_max(&self) -> u64 {
+        self.options.cursors_bytes_max()
     }
 
     fn too_many_cursors(&self) -> AppendError {
         let max_bytes = self.cursors_bytes_max();
         AppendError::TooManyCursors { consumers: self.cursors.len(), max_bytes }
     }
+}
+
+/// Where there is room for records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// In the segment that was active.
+    Here,
+    /// In the next one, which was begun with all cursors.
+    InNext,
+}
+
+fn record_bytes(parts: &[&[u8]]) -> u64 {
+    record::frame_bytes(parts.iter().map(|part| part.len() as u64).sum())
 }

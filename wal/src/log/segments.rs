@@ -1,13 +1,13 @@
 //! The segments around the active one: those that are full and released one day,
 //! and the one that stands ready.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use super::{Log, poisoned};
 use crate::{
     canary::{Canary, planted},
-    error::{Full, Poisoned, Stage},
-    limits::{PREPARE_RETRY, SPARE_SEGMENTS},
+    error::{Full, Poisoned, Stage, is_resource_shortage, is_space_shortage},
+    limits::{SEGMENT_RETRY, SPARE_SEGMENTS},
     lsn::Lsn,
     reader::Extent,
     segment::{HEADER_BYTES, Header},
@@ -46,6 +46,15 @@ impl Log {
         self.full.front().map(|oldest| oldest.header.end())
     }
 
+    /// Bytes of the largest segment that is there or will be made: the log has no
+    /// record, and will have none, that does not fit one of these. After
+    /// `segment_bytes` was lowered, that is more than it.
+    #[must_use]
+    pub fn segment_bytes_max(&self) -> u64 {
+        let there = self.full.iter().map(|extent| extent.header).chain([self.active.header]);
+        there.map(|header| header.segment_bytes).fold(self.options.segment_bytes, u64::max)
+    }
+
     /// Lets go of the segments that no cursor needs, as far as the log itself
     /// knows that, and that are not kept for readers of the past
     /// ([`Options::retain`]). Without cursors no segment is needed. `now_ms` is
@@ -67,17 +76,31 @@ impl Log {
     fn remove_oldest(&mut self) -> bool {
         let Some(oldest) = self.full.front().copied() else { return false };
         if self.is_needed(&oldest) {
-            if oldest.header.end() <= self.release_mark.stored().min(self.cursors.low()) {
+            let is_stored = oldest.header.end() <= self.release_mark.stored().min(self.cursors.low());
+            if is_stored && self.poisoned.is_none() {
                 // Only the sync is missing, which a weaker mode may never ask for.
-                self.flush.sync_soon(self.storage.as_mut());
+                self.flush.sync_written();
+                self.flush.start(self.storage.as_mut());
             }
             return false;
         }
         let Header { base, segment_bytes, .. } = oldest.header;
-        self.storage.remove(base);
-        self.removing.push_back((base, segment_bytes));
         self.full.pop_front();
+        self.removing.push_back((base, segment_bytes));
+        if self.removing.len() == 1 {
+            self.storage.remove(base);
+        }
         true
+    }
+
+    /// Asks for the removal again that something was short for, if that is due.
+    fn retry_removal(&mut self) {
+        let now = self.storage.now();
+        if self.remove_again.take_if(|at| *at <= now).is_some()
+            && let Some((base, _)) = self.removing.front()
+        {
+            self.storage.remove(*base);
+        }
     }
 
     /// A cursor needs the segment, or it holds the only cursors on the disk: the
@@ -118,11 +141,13 @@ impl Log {
     /// Has the next segment prepared, if one is wanted and there is room. What is
     /// kept for readers of the past makes way.
     pub(super) fn prepare_next(&mut self) {
-        if self.preparing.is_some() || self.spares.len() >= SPARE_SEGMENTS || self.poisoned.is_some() {
+        if self.poisoned.is_some() {
             return;
         }
+        self.retry_removal();
         let now = self.storage.now();
-        if matches!(self.shortage, Some((Full::NoSpace(_), retry_at)) if now < retry_at) {
+        let waits = self.shortage.as_ref().is_some_and(|(_, retry_at)| now < *retry_at);
+        if self.preparing.is_some() || self.spares.len() >= SPARE_SEGMENTS || waits {
             return;
         }
         let last = self.spares.back().unwrap_or(&self.active.header);
@@ -153,29 +178,42 @@ impl Log {
                     self.shortage = None;
                     self.spares.push_back(header);
                 }
-                Chore::Prepared(_, Err(error))
-                    if is_shortage(&error) && !planted(Canary::ShortagePoisons) =>
-                {
-                    self.preparing = None;
-                    let retry_at = self.storage.now() + PREPARE_RETRY;
-                    self.shortage = Some((Full::NoSpace(Arc::new(error)), retry_at));
-                }
                 Chore::Prepared(header, Err(error)) => {
-                    return Err(self.poison(poisoned(Stage::Prepare, header.base, error)));
+                    let (why, at) = (self.why_short(error, Stage::Prepare, header.base)?, self.retry_at());
+                    self.preparing = None;
+                    self.shortage = Some((why, at));
                 }
-                Chore::Removed(base, Err(error)) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(self.poison(poisoned(Stage::Remove, base, error)));
+                Chore::Removed(base, Err(error)) => {
+                    self.why_short(error, Stage::Remove, base)?;
+                    self.remove_again = Some(self.retry_at());
                 }
-                Chore::Removed(base, _) => self.removing.retain(|(removing, _)| *removing != base),
+                Chore::Removed(..) => {
+                    self.removing.pop_front();
+                    if let Some((next, _)) = self.removing.front() {
+                        self.storage.remove(*next);
+                    }
+                }
             }
         }
         self.prepare_next();
         Ok(())
     }
-}
 
-/// There is no space now; nothing of the log has suffered.
-fn is_shortage(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+    /// What was short, if that is all; anything else is a failure of the disk.
+    fn why_short(&mut self, error: io::Error, stage: Stage, at: Lsn) -> Result<Full, Poisoned> {
+        if planted(Canary::ShortagePoisons) {
+            return Err(self.poison(poisoned(stage, at, error)));
+        }
+        if is_space_shortage(&error) {
+            Ok(Full::NoSpace(Arc::new(error)))
+        } else if is_resource_shortage(&error) {
+            Ok(Full::NoResources(Arc::new(error)))
+        } else {
+            Err(self.poison(poisoned(stage, at, error)))
+        }
+    }
+
+    fn retry_at(&self) -> Duration {
+        self.storage.now() + SEGMENT_RETRY
+    }
 }

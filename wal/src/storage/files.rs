@@ -1,4 +1,9 @@
 //! The disk of production: a directory of files.
+//!
+//! Every segment stays mapped from when it is found or made until it is removed,
+//! and those that will be written stay open from then on. So what is durable can
+//! be read, and what was appended be written, by a process that has used up its
+//! descriptors: only making a segment needs one.
 
 use std::{
     cell::RefCell,
@@ -7,7 +12,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     io,
     os::{
-        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+        fd::{AsFd, BorrowedFd},
         unix::fs::FileExt,
     },
     path::Path,
@@ -16,11 +21,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::{
-    event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
-    fs::{Advice, fadvise},
-    io::Errno,
-};
+use rustix::fs::{Advice, fadvise};
 
 use crate::{
     backend::Engine,
@@ -30,47 +31,10 @@ use crate::{
     lsn::Lsn,
     map::map,
     options::Options,
-    prepare::{Job, Preparer},
+    prepare::{Done, Job, Preparer},
     segment::Header,
-    storage::{Chore, Completion, Listing, Storage},
+    storage::{Chore, Completion, Listing, Storage, event::Event},
 };
-
-/// An eventfd that several hands signal.
-#[derive(Clone, Debug)]
-pub(crate) struct Event(Arc<OwnedFd>);
-
-impl Event {
-    fn new() -> io::Result<Self> {
-        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self(Arc::new(fd)))
-    }
-
-    pub(crate) fn signal(&self) {
-        // It fails only where the counter would overflow; then it is readable.
-        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
-    }
-
-    fn clear(&self) {
-        // It fails only where there is nothing to clear.
-        let _ = rustix::io::read(&*self.0, &mut [0u8; 8]);
-    }
-
-    fn wait(&self) -> io::Result<()> {
-        loop {
-            match poll(&mut [PollFd::new(&*self.0, PollFlags::IN)], None) {
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-}
-
-impl AsRawFd for Event {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-}
 
 /// A directory of segment files, one of which is written at a time.
 ///
@@ -79,55 +43,72 @@ impl AsRawFd for Event {
 pub(crate) struct Files {
     engine: Engine,
     preparer: Preparer,
-    /// The segment that is written, kept open.
-    active: Option<(Lsn, Arc<File>)>,
+    /// The segment that is written, and those that will be.
+    open: BTreeMap<Lsn, Arc<File>>,
     /// An operation that ended before it began.
     refused: Option<Completion>,
     maps: RefCell<BTreeMap<Lsn, Bytes>>,
     event: Event,
     started: Instant,
+    /// When the log wants to be woken.
+    wake_at: Option<Instant>,
+    /// What the event's timer is set to.
+    timer: Option<Instant>,
     directory: Arc<Directory>,
 }
 
 impl Files {
     pub(crate) fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
-        let io = |doing| move |source| OpenError::Io { path: path.to_owned(), doing, source };
+        let io = |doing| move |source| OpenError::io(path, doing, source);
         let directory = Arc::new(Directory::take(path).map_err(|not_taken| match not_taken {
             NotTaken::Held(holder) => OpenError::Locked { path: path.to_owned(), holder },
             NotTaken::Io(source) => io("take the directory")(source),
         })?);
         let event = Event::new().map_err(io("make an event"))?;
-        let engine = Engine::start(options.backend, &event).map_err(OpenError::Ring)?;
-        let preparer = Preparer::start(Arc::clone(&directory), event.clone())
-            .map_err(io("start the preparing thread"))?;
-        let maps = RefCell::default();
+        let engine = Engine::start(options.backend, &event)
+            .map_err(|source| OpenError::engine(path, options.backend, source))?;
+        Self::on(directory, engine, event).map_err(io("start the preparing thread"))
+    }
+
+    pub(crate) fn on(directory: Arc<Directory>, engine: Engine, event: Event) -> io::Result<Self> {
         Ok(Self {
             engine,
-            preparer,
-            active: None,
+            preparer: Preparer::start(Arc::clone(&directory), event.clone())?,
+            open: BTreeMap::new(),
             refused: None,
-            maps,
+            maps: RefCell::default(),
             event,
             started: Instant::now(),
+            wake_at: None,
+            timer: None,
             directory,
         })
     }
 
     /// The segment's file, open to write.
     fn writable(&mut self, base: Lsn) -> io::Result<Arc<File>> {
-        if let Some((open, file)) = &self.active
-            && *open == base
-        {
+        // Positions only grow: what lies before is full.
+        self.open.retain(|open, _| *open >= base);
+        if let Some(file) = self.open.get(&base) {
             return Ok(Arc::clone(file));
         }
         let file = Arc::new(self.directory.open_writable(base)?);
-        self.active = Some((base, Arc::clone(&file)));
+        self.open.insert(base, Arc::clone(&file));
         Ok(file)
     }
 
-    fn refuse(&mut self, completion: Completion) {
-        self.refused = Some(completion);
+    fn refuse(&mut self, refused: Completion) {
+        self.refused = Some(refused);
         self.event.signal();
+    }
+
+    /// Sets the timer to what comes first of what it is wanted for.
+    fn set_timer(&mut self) {
+        let wanted = [self.wake_at, self.engine.retry_at()].into_iter().flatten().min();
+        if wanted != self.timer {
+            self.timer = wanted;
+            self.event.set_timer(wanted);
+        }
     }
 }
 
@@ -158,7 +139,7 @@ impl Storage for Files {
     fn zero(&mut self, base: Lsn, from: u64, to: u64) -> io::Result<()> {
         static ZEROS: [u8; ZERO_WRITE_BYTES] = [0; ZERO_WRITE_BYTES];
         self.maps.get_mut().remove(&base);
-        let file = self.writable(base)?;
+        let file = self.directory.open_writable(base)?;
         let mut at = from;
         while at < to {
             let bytes = (to - at).min(ZERO_WRITE_BYTES as u64);
@@ -166,6 +147,13 @@ impl Storage for Files {
             at += bytes;
         }
         file.sync_data()
+    }
+
+    fn hold(&mut self, base: Lsn) -> io::Result<()> {
+        self.view(base)?;
+        let file = self.directory.open_writable(base)?;
+        self.open.insert(base, Arc::new(file));
+        Ok(())
     }
 
     fn prepare(&mut self, header: Header) {
@@ -180,23 +168,35 @@ impl Storage for Files {
     fn write(&mut self, base: Lsn, offset: u64, buffer: Vec<u8>, from: usize) {
         match self.writable(base) {
             Ok(file) => self.engine.write(file, offset, buffer, from),
-            Err(error) => self.refuse(Completion::Written { buffer, result: Err(error) }),
+            Err(error) => self.refuse(Completion::Refused(error)),
         }
+        self.set_timer();
     }
 
     fn sync(&mut self, base: Lsn) {
         match self.writable(base) {
             Ok(file) => self.engine.sync(file),
-            Err(error) => self.refuse(Completion::Synced(Err(error))),
+            Err(error) => self.refuse(Completion::Refused(error)),
         }
+        self.set_timer();
     }
 
     fn completion(&mut self) -> Option<Completion> {
-        self.refused.take().or_else(|| self.engine.completion())
+        let completion = self.refused.take().or_else(|| self.engine.completion());
+        self.set_timer();
+        completion
     }
 
     fn chore(&mut self) -> Option<Chore> {
-        self.preparer.done()
+        Some(match self.preparer.done()? {
+            Done::Prepared(header, Ok((file, map))) => {
+                self.open.insert(header.base, Arc::new(file));
+                self.maps.get_mut().insert(header.base, map);
+                Chore::Prepared(header, Ok(()))
+            }
+            Done::Prepared(header, Err(error)) => Chore::Prepared(header, Err(error)),
+            Done::Removed(base, removed) => Chore::Removed(base, removed),
+        })
     }
 
     fn wait(&mut self) -> io::Result<()> {
@@ -204,15 +204,21 @@ impl Storage for Files {
     }
 
     fn clear_event(&mut self) {
-        self.event.clear();
+        self.event.clear_signals();
+        if let Some(timer) = self.timer.take_if(|timer| *timer <= Instant::now()) {
+            self.wake_at.take_if(|wake_at| *wake_at <= timer);
+            self.event.set_timer(None);
+            self.set_timer();
+        }
     }
 
     fn event_fd(&self) -> BorrowedFd<'_> {
-        self.event.0.as_fd()
+        self.event.as_fd()
     }
 
     fn wake_at(&mut self, at: Duration) {
-        self.preparer.ask(Job::Wake(self.started + at));
+        self.wake_at = Some(self.started + at);
+        self.set_timer();
     }
 
     fn now(&self) -> Duration {

@@ -10,7 +10,9 @@ use bytes::Bytes;
 
 use crate::{lsn::Lsn, segment::Header};
 
+pub(crate) mod event;
 pub(crate) mod files;
+pub(crate) mod report;
 
 /// A write or sync that ended.
 #[derive(Debug)]
@@ -24,12 +26,15 @@ pub enum Completion {
     },
     /// A sync ended.
     Synced(io::Result<()>),
+    /// It never began: what hands it to the disk does not work any more.
+    Refused(io::Error),
 }
 
 /// Background work that ended.
 #[derive(Debug)]
 pub enum Chore {
-    /// The segment stands ready under its name, or no trace of it is left.
+    /// The segment stands ready under its name, or no trace of it is left. It is
+    /// viewed and held.
     Prepared(Header, io::Result<()>),
     /// The segment with this base is durably gone.
     Removed(Lsn, io::Result<()>),
@@ -54,18 +59,24 @@ pub trait Storage: Send {
     fn settle(&mut self, base: Lsn) -> io::Result<()>;
 
     /// The bytes of a segment. What is written later may show in them, so only
-    /// what is durable may be handed on.
+    /// what is durable may be handed on. One that was viewed, and not settled or
+    /// zeroed since, can be viewed again, as long as it is there: nothing is
+    /// needed for that which may be short.
     fn view(&self, base: Lsn) -> io::Result<Bytes>;
 
     /// Overwrites a range of offsets with zeros, durably. Waits.
     fn zero(&mut self, base: Lsn, from: u64, to: u64) -> io::Result<()>;
 
-    /// Starts to make a segment: header, then zeros, durable before it gets its
+    /// Views a segment, and takes hold of it so that no later write or sync needs
+    /// anything that may be short.
+    fn hold(&mut self, base: Lsn) -> io::Result<()>;
+
+    /// Starts to make a segment, in place of one that has its base: header, then zeros, durable before it gets its
     /// name. Ends as [`Chore::Prepared`].
     fn prepare(&mut self, header: Header);
 
-    /// Starts to remove a segment durably. Ends as [`Chore::Removed`]. Segments go
-    /// in the order they were asked to; after one that failed to, none goes.
+    /// Starts to remove a segment durably. Ends as [`Chore::Removed`]. The log asks
+    /// for one after another.
     fn remove(&mut self, base: Lsn);
 
     /// Starts to write `buffer[from..]` at an offset. Ends as

@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use eagre_wal::{AppendError, Backend, Entry, Fsync, Kind, Log, Lsn, Options, Poisoned};
+use eagre_wal::{
+    AppendError, Backend, ConsumerError, Cursor, Entry, Fsync, Kind, Log, Lsn, Options, Place, Poisoned,
+    Progress,
+};
 use rustix::event::{PollFd, PollFlags, poll};
 
 /// The first kind that is the owner's.
@@ -70,4 +73,47 @@ pub fn body(number: u64) -> Vec<u8> {
     let mut body = number.to_le_bytes().to_vec();
     body.resize(8 + (number * 37 % 500) as usize, number as u8);
     body
+}
+
+/// Consumers of this log that come with their first cursor.
+pub trait Consumers {
+    /// Gives a consumer a cursor, be it registered or not.
+    fn set_cursor(&mut self, consumer: u64, cursor: Cursor);
+
+    /// The same together with a record.
+    fn append_with_cursor(
+        &mut self,
+        fsync: Fsync,
+        consumer: u64,
+        cursor: Cursor,
+        body: &[u8],
+    ) -> Result<Lsn, AppendError>;
+}
+
+impl Consumers for Log {
+    fn set_cursor(&mut self, consumer: u64, cursor: Cursor) {
+        let known = match self.register(consumer, Place::Here, &cursor) {
+            Err(ConsumerError::AlreadyRegistered(_)) => self.update_cursor(consumer, Place::Here, &cursor),
+            new => new,
+        };
+        known.expect("it stands here");
+    }
+
+    fn append_with_cursor(
+        &mut self,
+        fsync: Fsync,
+        consumer: u64,
+        cursor: Cursor,
+        body: &[u8],
+    ) -> Result<Lsn, AppendError> {
+        let before = self.cursors().get(consumer).unwrap_or_else(|| {
+            self.set_cursor(consumer, Cursor::default());
+            Cursor::default()
+        });
+        let gone = before.pending.iter().map(|pending| pending.lsn);
+        let gone: Vec<_> = gone.filter(|lsn| cursor.pending.iter().all(|kept| kept.lsn != *lsn)).collect();
+        let progress =
+            Progress { place: Place::Here, read: cursor.read, changed: &cursor.pending, finished: &gone };
+        self.append_with_progress(0, fsync, &[(consumer, progress)], (EVENT, &[body]))
+    }
 }

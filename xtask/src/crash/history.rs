@@ -2,17 +2,20 @@
 //!
 //! An event is written down before its first byte is sent, and as acknowledged only
 //! after its 202 was read; whatever lies between is "maybe". A delivery is written down
-//! when its request was read whole.
+//! when it is answered.
+//!
+//! There are no times in it. Crashes divide it into *runs* of the server, and every
+//! delivery belongs to the run that sent it: a crash is written down when nothing that
+//! was sent before it is left to be read.
 
 use std::{
     collections::HashMap,
     fmt,
     str::FromStr,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
-use super::plan::Kind;
+use super::{owed::Owed, plan::Kind};
 
 /// The id of an event: a number, and whether it is the reply to the event of that
 /// number. Its text form is `e17` or `r17`.
@@ -31,8 +34,8 @@ pub struct Sent {
     pub kind: Kind,
     /// Hash of its payload.
     pub hash: u64,
-    /// When its 202 was read.
-    pub acknowledged: Option<Instant>,
+    /// Its 202 was read.
+    pub acknowledged: bool,
 }
 
 /// A request that a subscriber or sink read.
@@ -48,10 +51,10 @@ pub struct Delivery {
     pub kind: Option<Kind>,
     /// Hash of the payload that arrived.
     pub hash: u64,
-    /// When the request was read.
-    pub received: Instant,
-    /// When it was answered with success, if it was.
-    pub accepted: Option<Instant>,
+    /// It was answered with success.
+    pub accepted: bool,
+    /// Crashes before the server sent it.
+    pub run: usize,
 }
 
 /// Everything that was seen.
@@ -61,8 +64,8 @@ pub struct Seen {
     pub sent: HashMap<EventId, Sent>,
     /// Deliveries in the order of their answers.
     pub deliveries: Vec<Delivery>,
-    /// Crashes.
-    pub crashes: Vec<Instant>,
+    /// For each crash, what the disk then owed.
+    pub crashes: Vec<Owed>,
     /// What should not be possible at all, in words.
     pub oddities: Vec<String>,
     /// Answers to producers that were neither 202, 429 nor 503 are oddities; these are
@@ -83,7 +86,19 @@ impl History {
 
     /// An event is about to be sent.
     pub fn sends(&self, id: EventId, kind: Kind, hash: u64) {
-        self.seen().sent.entry(id).or_insert(Sent { kind, hash, acknowledged: None });
+        self.seen().sent.entry(id).or_insert(Sent { kind, hash, acknowledged: false });
+    }
+
+    /// A delivery of the present run was answered.
+    pub fn answered(&self, delivery: Delivery) {
+        let mut seen = self.seen();
+        let run = seen.crashes.len();
+        seen.deliveries.push(Delivery { run, ..delivery });
+    }
+
+    /// The server crashed, and this is what the disk owes; what follows is the next run.
+    pub fn crashed(&self, owed: Owed) {
+        self.seen().crashes.push(owed);
     }
 
     /// A 202 for these events was read.
@@ -91,14 +106,14 @@ impl History {
         let mut seen = self.seen();
         for id in ids {
             if let Some(sent) = seen.sent.get_mut(id) {
-                sent.acknowledged = Some(Instant::now());
+                sent.acknowledged = true;
             }
         }
     }
 
     /// How many events were acknowledged.
     pub fn acknowledged_count(&self) -> usize {
-        self.seen().sent.values().filter(|sent| sent.acknowledged.is_some()).count()
+        self.seen().sent.values().filter(|sent| sent.acknowledged).count()
     }
 }
 

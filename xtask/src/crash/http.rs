@@ -4,11 +4,9 @@
 use std::{
     io::{self, Read},
     net::TcpStream,
-    time::Duration,
 };
 
-/// No exchange takes longer unless something hangs.
-const TIMEOUT: Duration = Duration::from_secs(30);
+use super::patience::HANG_MAX;
 
 /// A connection that messages are read from.
 pub struct Connection {
@@ -32,8 +30,8 @@ impl Connection {
     /// The socket refuses its options.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
+        stream.set_read_timeout(Some(HANG_MAX))?;
+        stream.set_write_timeout(Some(HANG_MAX))?;
         Ok(Self { stream, received: Vec::new() })
     }
 

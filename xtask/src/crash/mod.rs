@@ -18,6 +18,8 @@ mod oracle;
 mod trial;
 mod sync_failure;
 mod evidence;
+mod owed;
+mod patience;
 pub mod ledger;
 
 use std::{
@@ -105,8 +107,9 @@ pub struct Sum {
 /// Size of the file system of a trial: a few times what its logs take.
 const DISK: Make = Make { bytes: 96 << 20, backing_bytes: 128 << 20, journal: true };
 
-/// No trial takes so long, unless a process or a mount hangs.
-const TRIAL_MAX: Duration = Duration::from_secs(240);
+/// No trial takes so long, unless a process or a mount hangs in a way that no bound of
+/// its own sees.
+const TRIAL_MAX: Duration = Duration::from_secs(900);
 
 /// Ends this process, and all that it started with it, if a trial takes too long.
 /// Dropping the sender ends the watch.

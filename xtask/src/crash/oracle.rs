@@ -7,7 +7,7 @@
 //! - **No invention**: everything that was delivered had been sent, and has the type and
 //!   the bytes it was sent with, to the trigger that matches it.
 //! - **No needless repetition**: what a subscriber accepted comes again only after a
-//!   crash that followed within [`REPEATED_WITHIN`].
+//!   crash, and only if the cursors that were on the disk then did not call it finished.
 //!
 //! A request without an answer may be there or not, never in part: no rule asks for it,
 //! and the second holds for it too.
@@ -15,22 +15,13 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
-    time::{Duration, Instant},
 };
 
 use super::{
     history::{Delivery, EventId, Seen},
-    plan::{CURSOR_INTERVAL, Kind, Trigger},
+    owed::Owed,
+    plan::{Kind, Trigger},
 };
-
-/// How long before a crash an accepted delivery may lie to be repeated after it: the
-/// cursors' interval, and what a debug build on a machine that does other things needs
-/// to get them onto the disk.
-pub const REPEATED_WITHIN: Duration = CURSOR_INTERVAL.saturating_add(Duration::from_millis(1900));
-
-/// How long after a crash a subscriber may read what was sent before it: its thread
-/// waits for a processor.
-const READ_LATE: Duration = Duration::from_millis(250);
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +48,11 @@ pub enum Violation {
         trigger: usize,
         /// The event.
         id: EventId,
-        /// From the acceptance to the second delivery.
-        after: Duration,
-        /// From the acceptance to the next crash, if there was one between.
-        crash_after: Option<Duration>,
+        /// The run of the server in which it came again.
+        run: usize,
+        /// The crash, by its run, after which the disk called it finished; none if it
+        /// came twice in one run.
+        finished: Option<usize>,
     },
     /// The server did something that it should not: ended by itself, took too long,
     /// logged an error, answered what no producer can expect.
@@ -78,14 +70,11 @@ impl fmt::Display for Violation {
             Self::Invented { trigger, id, what } => {
                 write!(f, "INVENTED: trigger t{trigger} got {id}: {what}")
             }
-            Self::Repeated { trigger, id, after, crash_after } => {
-                write!(
-                    f,
-                    "REPEATED: trigger t{trigger} got {id} again {after:?} after it had accepted it; "
-                )?;
-                match crash_after {
-                    Some(crash) => write!(f, "the crash came {crash:?} after the acceptance"),
-                    None => write!(f, "there was no crash between"),
+            Self::Repeated { trigger, id, run, finished } => {
+                write!(f, "REPEATED: trigger t{trigger} got {id} again in run {run}, ")?;
+                match finished {
+                    Some(crash) => write!(f, "though the disk called it finished after run {crash}"),
+                    None => write!(f, "in which it had accepted it already"),
                 }
             }
             Self::Server(what) => write!(f, "SERVER: {what}"),
@@ -116,7 +105,7 @@ pub fn judge(triggers: &[Trigger], seen: &Seen) -> Judgement {
 /// What every trigger still has to get, by trigger; those that have all are left out.
 pub fn missing(triggers: &[Trigger], seen: &Seen) -> Vec<(usize, Vec<EventId>)> {
     let mut accepted: Vec<HashSet<EventId>> = vec![HashSet::new(); triggers.len()];
-    for delivery in seen.deliveries.iter().filter(|delivery| delivery.accepted.is_some()) {
+    for delivery in seen.deliveries.iter().filter(|delivery| delivery.accepted) {
         accepted[delivery.trigger].insert(delivery.id);
     }
     let due = due(triggers, seen);
@@ -129,9 +118,21 @@ pub fn missing(triggers: &[Trigger], seen: &Seen) -> Vec<(usize, Vec<EventId>)> 
     triggers.iter().enumerate().filter_map(of).collect()
 }
 
+/// Of what is missing, what a disk that is as `owed` says will never give: it owes the
+/// event to nobody, nor the delivery that will lead to it.
+pub fn lost(triggers: &[Trigger], seen: &Seen, owed: &Owed) -> HashSet<(usize, EventId)> {
+    let comes = |id: EventId| {
+        let cause = EventId { reply: false, ..id };
+        id.reply && (0..triggers.len()).any(|other| triggers[other].replies && owed.includes(other, cause))
+    };
+    let missing = missing(triggers, seen).into_iter();
+    let missing = missing.flat_map(|(trigger, ids)| ids.into_iter().map(move |id| (trigger, id)));
+    missing.filter(|(trigger, id)| !owed.includes(*trigger, *id) && !comes(*id)).collect()
+}
+
 /// Acknowledged events, and the replies to them.
 fn due(triggers: &[Trigger], seen: &Seen) -> Vec<(EventId, Kind)> {
-    let acknowledged = seen.sent.iter().filter(|(_, sent)| sent.acknowledged.is_some());
+    let acknowledged = seen.sent.iter().filter(|(_, sent)| sent.acknowledged);
     let mut due: Vec<_> = acknowledged.map(|(id, sent)| (*id, sent.kind)).collect();
     let replies = due.iter().filter(|(_, kind)| triggers.iter().any(|t| t.replies && t.matches(*kind)));
     let replies: Vec<_> = replies.map(|(id, _)| (EventId { reply: true, ..*id }, Kind::Reply)).collect();
@@ -153,27 +154,29 @@ fn invented(triggers: &[Trigger], seen: &Seen, delivery: &Delivery) -> Option<Vi
 
 /// Repetitions that nothing excuses, and the number of all.
 ///
-/// A trigger that replies is excused: where there is no room for the reply, the
-/// delivery has failed and is tried again.
+/// Within a run, a trigger that replies is excused: where there is no room for the reply,
+/// the delivery has failed and is tried again. After a crash the disk alone decides,
+/// whether or not the repetition is accepted.
 fn repeated(triggers: &[Trigger], seen: &Seen) -> (Vec<Violation>, usize) {
     let mut violations = Vec::new();
     let mut duplicates = 0;
-    let mut last: HashMap<(usize, bool, EventId), &Delivery> = HashMap::new();
-    // By their arrival: a slow answer may come after that to the repetition.
-    let mut accepted: Vec<_> =
-        seen.deliveries.iter().filter(|delivery| delivery.accepted.is_some()).collect();
-    accepted.sort_by_key(|delivery| delivery.received);
-    for again in accepted {
-        let Delivery { trigger, sink, id, received, .. } = *again;
-        let Some(first) = last.insert((trigger, sink, id), again) else { continue };
-        duplicates += 1;
-        let accepted = first.accepted.expect("only accepted deliveries are looked at");
-        let between = |crash: &&Instant| first.received <= **crash + READ_LATE && **crash <= received;
-        let crash = seen.crashes.iter().filter(between).min();
-        let crash_after = crash.map(|crash| crash.saturating_duration_since(accepted));
-        if crash_after.is_none_or(|after| after > REPEATED_WITHIN) && !triggers[trigger].replies {
-            let after = received.saturating_duration_since(accepted);
-            violations.push(Violation::Repeated { trigger, id, after, crash_after });
+    let mut accepted: HashMap<(usize, EventId), Vec<&Delivery>> = HashMap::new();
+    for again in &seen.deliveries {
+        let Delivery { trigger, sink, id, run, .. } = *again;
+        let before = accepted.entry((trigger, id)).or_default();
+        let is_twice = |first: &&Delivery| again.accepted && first.sink == sink;
+        duplicates += usize::from(before.iter().any(&is_twice));
+        let in_this_run = before.iter().any(|first| is_twice(first) && first.run == run);
+        let finished = before
+            .iter()
+            .map(|first| first.run)
+            .min()
+            .and_then(|first| (first..run).find(|crash| !seen.crashes[*crash].includes(trigger, id)));
+        if finished.is_some() || in_this_run && !triggers[trigger].replies {
+            violations.push(Violation::Repeated { trigger, id, run, finished });
+        }
+        if again.accepted {
+            before.push(again);
         }
     }
     (violations, duplicates)

@@ -17,13 +17,11 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::plan::Plan;
+use super::{
+    patience::{self, HANG_MAX},
+    plan::Plan,
+};
 
-/// How long a start may take, recovery included. The logs of a trial are a few MiB; the
-/// bound is generous for a debug build on a machine that does other things.
-pub const START_MAX: Duration = Duration::from_secs(15);
-/// How long a clean stop may take: the drain deadline, and a moment.
-const STOP_MAX: Duration = Duration::from_secs(25);
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(2);
 
@@ -53,7 +51,7 @@ pub enum NotServing {
     #[error("it ended while starting: {0}")]
     Ended(ExitStatus),
     /// It took too long.
-    #[error("it did not serve within {START_MAX:?}")]
+    #[error("it did not serve within {HANG_MAX:?}")]
     TooLate,
 }
 
@@ -115,7 +113,7 @@ impl Setup {
     /// # Errors
     /// See [`NotServing`].
     pub fn await_serving(&self, server: &mut Server) -> Result<SocketAddr> {
-        let deadline = Instant::now() + START_MAX;
+        let deadline = Instant::now() + HANG_MAX;
         let path = self.run().join("dataplane.json");
         loop {
             if let Some(address) = serving(&path, server.data.id()) {
@@ -158,14 +156,9 @@ impl Server {
         for child in [&self.data, &self.control] {
             signal(child, Signal::STOP)?;
         }
-        let deadline = Instant::now() + STOP_MAX;
-        while !(stands(self.data.id())? && stands(self.control.id())?) {
-            if Instant::now() > deadline {
-                bail!("the server does not stop at SIGSTOP");
-            }
-            thread::sleep(POLL / 8);
-        }
-        Ok(())
+        patience::until("the server stands at SIGSTOP", || {
+            Ok(stands(self.data.id())? && stands(self.control.id())?)
+        })
     }
 
     /// Lets a frozen server go on.
@@ -197,17 +190,17 @@ impl Server {
     /// It does not stop in time, or cannot be waited for.
     pub fn stop(mut self) -> Result<ExitStatus> {
         signal(&self.data, Signal::TERM)?;
-        let status = self.await_end(STOP_MAX)?;
+        let status = self.await_end()?;
         end(&mut self.control)?;
-        status.ok_or_else(|| anyhow!("the data plane did not stop within {STOP_MAX:?} after SIGTERM"))
+        status.ok_or_else(|| anyhow!("the data plane did not stop within {HANG_MAX:?} after SIGTERM"))
     }
 
-    /// Waits for the data plane to end by itself.
+    /// Waits for the data plane to end by itself; none if it does not.
     ///
     /// # Errors
     /// It cannot be waited for.
-    pub fn await_end(&mut self, patience: Duration) -> Result<Option<ExitStatus>> {
-        let deadline = Instant::now() + patience;
+    fn await_end(&mut self) -> Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + HANG_MAX;
         loop {
             let ended = self.ended()?;
             if ended.is_some() || Instant::now() > deadline {

@@ -7,25 +7,30 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicBool, AtomicU64,
+            AtomicBool, AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use anyhow::{Context, Result};
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{
     history::{Delivery, EventId, History},
     http::{Connection, Message},
+    patience,
     plan::{Kind, Plan, Trigger},
 };
 use crate::random::Random;
 
 /// A quarter of all events is refused for good by a trigger with a dead letter sink.
 const REFUSED_ONE_IN: u64 = 4;
+/// A request of the harness itself, see [`Subscribers::settle`].
+const SETTLE: &str = "/settle";
 /// Streams of random numbers of subscribers lie apart from those of producers.
 const STREAMS: u64 = 1 << 32;
 
@@ -41,6 +46,8 @@ struct Shared {
     history: Arc<History>,
     healthy: AtomicBool,
     closing: AtomicBool,
+    /// Connections that were accepted and are not closed.
+    open: AtomicUsize,
     next_stream: AtomicU64,
 }
 
@@ -64,6 +71,7 @@ impl Subscribers {
             history: Arc::clone(history),
             healthy: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
             next_stream: AtomicU64::new(STREAMS),
         });
         let serving = Arc::clone(&shared);
@@ -75,6 +83,22 @@ impl Subscribers {
     pub fn be_healthy(&self) {
         self.shared.healthy.store(true, SeqCst);
     }
+
+    /// Waits until everything that a dead server has sent is read and answered: its
+    /// connections are at their ends, one after another, and so are those that it had
+    /// made and nobody had accepted yet.
+    ///
+    /// # Errors
+    /// A subscriber hangs.
+    pub fn settle(&self) -> Result<()> {
+        // Connections are accepted in the order in which they were made.
+        let marker = TcpStream::connect(self.address).and_then(Connection::new);
+        let mut marker = marker.context("connect to the subscribers")?;
+        let request = format!("GET {SETTLE} HTTP/1.1\r\n\r\n");
+        marker.stream.write_all(request.as_bytes()).context("ask the subscribers")?;
+        marker.message().context("wait for the subscribers")?;
+        patience::until("the connections of a dead server end", || Ok(self.shared.open.load(SeqCst) == 0))
+    }
 }
 
 impl Drop for Subscribers {
@@ -85,15 +109,32 @@ impl Drop for Subscribers {
     }
 }
 
+/// A connection that is counted until it is dropped.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn count(shared: &Arc<Shared>) -> Self {
+        shared.open.fetch_add(1, SeqCst);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, SeqCst);
+    }
+}
+
 impl Shared {
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         for stream in listener.incoming() {
             if self.closing.load(SeqCst) {
                 return;
             }
-            let serving = Arc::clone(self);
+            let open = Open::count(self);
             // A connection that cannot be served is refused, and tried again.
             let _ = thread::Builder::new().spawn(move || {
+                let serving = &open.0;
                 let random = Random::new(serving.plan.seed, serving.next_stream.fetch_add(1, Relaxed));
                 // It breaks when the server crashes.
                 let _ = stream.and_then(Connection::new).and_then(|stream| serving.serve(stream, random));
@@ -103,15 +144,17 @@ impl Shared {
 
     fn serve(&self, mut connection: Connection, mut random: Random) -> io::Result<()> {
         while let Some(request) = connection.message()? {
-            let received = Instant::now();
-            let Some(delivery) = delivery(&request, self.plan.triggers.len(), received) else {
+            if request.second_word() == SETTLE {
+                return Ok(());
+            }
+            let Some(delivery) = delivery(&request, self.plan.triggers.len()) else {
                 let head = request.head.lines().next().unwrap_or_default();
                 self.history.seen().oddities.push(format!("a subscriber was sent {head:?}"));
                 return Ok(());
             };
             let response = match self.answer(&delivery, &mut random) {
                 Answer::Refuse(status) => {
-                    self.history.seen().deliveries.push(delivery);
+                    self.history.answered(delivery);
                     format!("HTTP/1.1 {status} Refused\r\ncontent-length: 0\r\n\r\n").into_bytes()
                 }
                 Answer::Accept => {
@@ -130,7 +173,7 @@ impl Shared {
     }
 
     fn accepted(&self, delivery: Delivery) {
-        self.history.seen().deliveries.push(Delivery { accepted: Some(Instant::now()), ..delivery });
+        self.history.answered(Delivery { accepted: true, ..delivery });
     }
 
     fn answer(&self, delivery: &Delivery, random: &mut Random) -> Answer {
@@ -164,7 +207,7 @@ impl Shared {
 }
 
 /// A request as a delivery; none if it is not one of ours.
-fn delivery(request: &Message, triggers: usize, received: Instant) -> Option<Delivery> {
+fn delivery(request: &Message, triggers: usize) -> Option<Delivery> {
     let mut path = request.second_word().split('/').skip(1);
     let sink = match path.next()? {
         "trigger" => false,
@@ -175,5 +218,5 @@ fn delivery(request: &Message, triggers: usize, received: Instant) -> Option<Del
     let id = request.field("ce-id")?.parse().ok()?;
     let mut kinds = [Kind::Order, Kind::Payment, Kind::Reply].into_iter();
     let kind = kinds.find(|kind| request.field("ce-type") == Some(kind.name()));
-    Some(Delivery { trigger, sink, id, kind, hash: xxh3_64(&request.body), received, accepted: None })
+    Some(Delivery { trigger, sink, id, kind, hash: xxh3_64(&request.body), accepted: false, run: 0 })
 }

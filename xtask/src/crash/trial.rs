@@ -2,10 +2,9 @@
 //! more of that, then everything is let through and judged.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fs, io,
     path::Path,
-    process::ExitStatus,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -16,8 +15,10 @@ use anyhow::{Context, Result};
 use super::{
     Family,
     disk::Disk,
-    history::History,
+    history::{History, Seen},
     oracle::{self, Violation},
+    owed,
+    patience::Patience,
     plan::{Moment, Plan, Round, Trigger},
     producers::Producers,
     server::{NotServing, Server, Setup},
@@ -25,11 +26,8 @@ use super::{
 };
 use crate::random::Random;
 
-/// For the acknowledged events of a round; a server that takes longer hangs.
-const LOAD_MAX: Duration = Duration::from_secs(60);
-/// With every subscriber healthy, what has not come after so long without any progress
-/// does not come. The longest wait before a retry is a second.
-const STALL_MAX: Duration = Duration::from_secs(8);
+/// Without progress for so long, the logs are looked at, whether more is to come.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How long a crash waits for a segment to be made, named or removed.
 const ROLL_MAX: Duration = Duration::from_secs(1);
 /// Between two looks.
@@ -55,6 +53,7 @@ struct Trial<'t> {
     setup: &'t Setup,
     disk: &'t mut dyn Disk,
     history: Arc<History>,
+    subscribers: Subscribers,
     random: Random,
 }
 
@@ -70,8 +69,8 @@ pub fn run(family: Family, plan: &Plan, setup: &Setup, disk: &mut dyn Disk) -> R
     let subscribers = Subscribers::start(plan, &history).context("start subscribers")?;
     setup.write(plan, subscribers.address)?;
     let random = Random::new(plan.seed, u64::MAX);
-    let mut trial = Trial { family, plan, setup, disk, history: Arc::clone(&history), random };
-    let ended = trial.run(&subscribers)?;
+    let mut trial = Trial { family, plan, setup, disk, history: Arc::clone(&history), subscribers, random };
+    let ended = trial.run()?;
     let judgement = oracle::judge(&plan.triggers, &history.seen());
     // What is missing because the server would not go on is no finding of its own.
     let mut violations = ended.map_or(judgement.violations, |ended| vec![ended]);
@@ -80,7 +79,7 @@ pub fn run(family: Family, plan: &Plan, setup: &Setup, disk: &mut dyn Disk) -> R
 }
 
 impl Trial<'_> {
-    fn run(&mut self, subscribers: &Subscribers) -> Result<Option<Ended>> {
+    fn run(&mut self) -> Result<Option<Ended>> {
         let history = Arc::clone(&self.history);
         let producers = Producers::new(self.plan, &history);
         for round in &self.plan.rounds {
@@ -92,7 +91,7 @@ impl Trial<'_> {
         if let Err(ended) = self.await_serving(&mut server)? {
             return Ok(Some(ended));
         }
-        subscribers.be_healthy();
+        self.subscribers.be_healthy();
         if let Some(ended) = self.drain(&mut server)? {
             return Ok(Some(ended));
         }
@@ -141,7 +140,7 @@ impl Trial<'_> {
 
     /// Waits for so many acknowledged events.
     fn load(&self, server: &mut Server, wanted: usize) -> Result<Option<Ended>> {
-        let deadline = Instant::now() + LOAD_MAX;
+        let mut patience = Patience::new();
         loop {
             let acknowledged = self.history.acknowledged_count();
             if acknowledged >= wanted {
@@ -150,8 +149,8 @@ impl Trial<'_> {
             if let Some(status) = server.ended()? {
                 return Ok(Some(Violation::Server(format!("it ended by itself under load: {status}"))));
             }
-            if Instant::now() > deadline {
-                let what = format!("{acknowledged} of {wanted} events acknowledged after {LOAD_MAX:?}");
+            if patience.is_over(acknowledged) {
+                let what = format!("it stands still at {acknowledged} of {wanted} acknowledged events");
                 return Ok(Some(Violation::Server(what)));
             }
             thread::sleep(POLL / 10);
@@ -197,10 +196,12 @@ impl Trial<'_> {
             self.disk.lose_unsynced()?;
         }
         let ended = server.kill()?;
-        self.history.seen().crashes.push(Instant::now());
         if loses {
             self.disk.come_back()?;
         }
+        owed::await_release(&self.setup.data)?;
+        self.subscribers.settle()?;
+        self.history.crashed(owed::look(&self.setup.data, self.plan.triggers.len())?);
         Ok(ended.map(|status| Violation::Server(format!("it ended by itself: {status}"))))
     }
 
@@ -216,31 +217,48 @@ impl Trial<'_> {
         Ok(None)
     }
 
-    /// Waits until every trigger has got what it is due.
     fn drain(&self, server: &mut Server) -> Result<Option<Ended>> {
-        let status = drain(&self.plan.triggers, &self.history, server)?;
-        Ok(status.map(|status| Violation::Server(format!("it ended by itself after recovery: {status}"))))
+        drain(&self.plan.triggers, &self.history, &self.setup.data, server)
     }
 }
 
-/// Waits until every trigger has got what it is due, or no more is coming. Gives the
-/// server's end, if it ends.
+/// Waits until every trigger has got what it is due, or what it has not got is lost: no
+/// log owes it any more. Gives what the server did instead of either.
 ///
 /// # Errors
-/// The server cannot be waited for.
-pub fn drain(triggers: &[Trigger], history: &History, server: &mut Server) -> Result<Option<ExitStatus>> {
-    let (mut fewest, mut since) = (usize::MAX, Instant::now());
+/// The server cannot be waited for, or a log not read.
+pub fn drain(
+    triggers: &[Trigger],
+    history: &History,
+    data: &Path,
+    server: &mut Server,
+) -> Result<Option<Ended>> {
+    let at_crash = |seen: &Seen| seen.crashes.last().map(|owed| oracle::lost(triggers, seen, owed));
+    if at_crash(&history.seen()).is_some_and(|lost| !lost.is_empty()) {
+        return Ok(None);
+    }
+    let (mut patience, mut lost_before) = (Patience::new(), HashSet::new());
     loop {
         let missing = oracle::missing(triggers, &history.seen());
         let count = missing.iter().map(|(_, ids)| ids.len()).sum();
-        if count < fewest {
-            (fewest, since) = (count, Instant::now());
-        }
-        if count == 0 || since.elapsed() > STALL_MAX {
+        if count == 0 {
             return Ok(None);
         }
         if let Some(status) = server.ended()? {
-            return Ok(Some(status));
+            return Ok(Some(Violation::Server(format!("it ended by itself after recovery: {status}"))));
+        }
+        if patience.is_over(count) {
+            return Ok(Some(Violation::Server(format!("it stands still, {count} deliveries are due"))));
+        }
+        if patience.still_for(count) > LOOK_AFTER {
+            let owed = owed::look(data, triggers.len())?;
+            let lost = oracle::lost(triggers, &history.seen(), &owed);
+            // Twice in a row: a look takes in one log after another.
+            if !lost.is_disjoint(&lost_before) {
+                return Ok(None);
+            }
+            lost_before = lost;
+            thread::sleep(LOOK_AFTER);
         }
         thread::sleep(POLL);
     }

@@ -25,8 +25,8 @@ mod window;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
-    ops::ControlFlow,
+    collections::{BTreeMap, BTreeSet},
+    ops::{ControlFlow, Range},
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -40,7 +40,7 @@ use crate::{
     config::table::TriggerRoute,
     metrics::Dispatch,
     runtime::{task, time},
-    store::{BacklogPosition, Budget, Location, Offset, Pending, Progress},
+    store::{BacklogPosition, Budget, Location, Offset, Pending, Progress, Resumption, StoredEvent},
 };
 
 /// A trigger's deliveries on this shard.
@@ -57,6 +57,10 @@ pub(crate) struct Lane {
     /// the trigger has changed its broker.
     moved: RefCell<BTreeMap<Id, Moved>>,
     window: RefCell<Window>,
+    /// Events that it is owed, as far as they are counted.
+    owed: Cell<i64>,
+    /// What a restart found, and nobody has counted yet.
+    uncounted: RefCell<Option<Uncounted>>,
     changed: Cell<bool>,
     /// Has events of the present fan-out.
     touched: Cell<bool>,
@@ -73,15 +77,15 @@ pub(super) enum Next {
 }
 
 impl Lane {
-    /// A lane that goes on where `progress` says.
+    /// A lane that goes on where it was.
     pub(super) fn resume(
         room: &Rc<Room>,
         route: Arc<TriggerRoute>,
-        progress: &Progress,
+        from: &Resumption,
         counters: Counters,
         dispatch: Arc<Dispatch>,
     ) -> Rc<Self> {
-        let moved = progress.backlogs.iter().map(|read| (read.broker(), Moved::resume(*read)));
+        let moved = from.backlogs.iter().map(|read| (read.broker(), Moved::resume(*read)));
         let lane = Rc::new(Self {
             id: route.trigger.id,
             room: Rc::clone(room),
@@ -89,9 +93,11 @@ impl Lane {
             dispatch: RefCell::new(dispatch),
             route: RefCell::new(route),
             control: Control::new(room.limits.parallelism),
-            queue: RefCell::new(Queue::behind(progress.read, room.limits.queue_max)),
+            queue: RefCell::new(Queue::behind(from.read, room.limits.queue_max)),
             moved: RefCell::new(moved.collect()),
-            window: RefCell::new(Window::resume(&progress.pending, room.limits.pending_max)),
+            window: RefCell::new(Window::resume(&from.pending, room.limits.pending_max)),
+            owed: Cell::new(from.pending.len() as i64),
+            uncounted: RefCell::new(Uncounted::of(room, from)),
             changed: Cell::new(false),
             touched: Cell::new(false),
         });
@@ -133,7 +139,7 @@ impl Lane {
     }
 
     /// Counts for the trigger.
-    pub(super) fn count(&self, counter: Counter, n: u64) {
+    pub(super) fn add(&self, counter: Counter, n: u64) {
         self.counters.borrow().add(counter, n);
     }
 
@@ -142,7 +148,8 @@ impl Lane {
     /// A durable event is for this trigger. True for the first one since
     /// [`end_fan_out`](Self::end_fan_out).
     pub(super) fn push(&self, offset: Offset) -> bool {
-        self.count(Counter::Matched, 1);
+        self.add(Counter::Matched, 1);
+        self.owes_more(1);
         self.touch();
         self.queue.borrow_mut().push(offset);
         !self.touched.replace(true)
@@ -258,14 +265,22 @@ impl Lane {
     /// An attempt failed and another follows after `wait`.
     pub(super) fn wait(self: &Rc<Self>, job: Job, wait: Duration) {
         let due_ms = time::unix_ms() + wait.as_millis() as u64;
-        self.window.borrow_mut().waits(&job, due_ms);
+        self.window.borrow_mut().note(&job, due_ms);
         self.touch();
         self.room.timers.add(time::now() + wait, self, job);
     }
 
+    /// The event begins another stage.
+    pub(super) fn note(&self, job: &Job) {
+        self.window.borrow_mut().note(job, time::unix_ms());
+        self.touch();
+    }
+
     /// The event needs nothing more from this trigger.
     pub(super) fn finish(&self, offset: Offset) {
-        self.window.borrow_mut().finish(offset);
+        if self.window.borrow_mut().finish(offset) {
+            self.owes_more(-1);
+        }
         self.touch();
     }
 
@@ -289,13 +304,26 @@ impl Lane {
         self.queue.borrow().unread(self.room.fanned_out.get())
     }
 
-    /// How far it is, with the event `finished` done if one is given.
-    pub(super) fn progress(&self, finished: Option<Offset>) -> Progress {
-        Progress {
+    /// How far it has come since it was recorded last, and with the event
+    /// `finished` done if one is given. What `record` takes in is recorded.
+    pub(super) fn record<T, E>(
+        &self,
+        finished: Option<Offset>,
+        record: impl FnOnce(&Progress) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut changes = self.window.borrow_mut().changes(finished);
+        let progress = Progress {
             read: self.unread(),
             backlogs: self.moved.borrow().values().map(Moved::unread).collect(),
-            pending: self.window.borrow().pending(finished),
+            changed: std::mem::take(&mut changes.changed),
+            finished: std::mem::take(&mut changes.finished),
+        };
+        let recorded = record(&progress)?;
+        self.window.borrow_mut().recorded(&progress.changed);
+        if finished.is_some_and(|offset| self.window.borrow_mut().finish_recorded(offset)) {
+            self.owes_more(-1);
         }
+        Ok(recorded)
     }
 
     /// What a restart found unfinished goes on when it is due.
@@ -322,9 +350,48 @@ impl Lane {
         self.control.workers()
     }
 
-    /// Events that are handed out or queued and not finished.
-    pub(super) fn outstanding(&self) -> usize {
-        self.queue.borrow().len() + self.window.borrow().len()
+    /// Events that it is owed: matched and not finished. After a restart it grows
+    /// until all are counted.
+    pub(super) fn owed(&self) -> u64 {
+        let in_memory = self.queue.borrow().len() + self.window.borrow().len();
+        (self.owed.get().max(0) as u64).max(in_memory as u64)
+    }
+
+    /// So many more, or fewer.
+    fn owes_more(&self, events: i64) {
+        self.owed.set(self.owed.get() + events);
+    }
+
+    /// The part of the log that is to be counted for it.
+    pub(super) fn uncounted(&self) -> Option<Range<Offset>> {
+        self.uncounted.borrow().as_ref().map(|uncounted| uncounted.log.clone())
+    }
+
+    /// The same of backlogs.
+    pub(super) fn uncounted_backlogs(&self) -> Vec<(BacklogPosition, BacklogPosition)> {
+        self.uncounted.borrow().as_ref().map(|uncounted| uncounted.backlogs.clone()).unwrap_or_default()
+    }
+
+    /// An event of the log that is for it.
+    pub(super) fn count(&self, offset: Offset) {
+        if self.uncounted().is_some_and(|range| range.contains(&offset)) {
+            self.owes_more(1);
+        }
+    }
+
+    /// An event of a backlog.
+    pub(super) fn count_moved(&self, event: &StoredEvent) {
+        let is_counted =
+            self.uncounted.borrow().as_ref().is_none_or(|known| known.handed_out.contains(&event.offset));
+        if !is_counted && event.is_for(self.id) {
+            self.owes_more(1);
+        }
+    }
+
+    /// All of it was counted.
+    pub(super) fn counted(&self) {
+        self.uncounted.replace(None);
+        self.touch();
     }
 
     // === What is moved to a backlog ===
@@ -368,6 +435,26 @@ impl Lane {
         let window = self.window.borrow();
         let is_finished = |moved: &Moved| moved.is_empty() && window.oldest_in(moved.unread()).is_none();
         self.moved.borrow_mut().retain(|_, moved| !is_finished(moved));
+    }
+}
+
+/// What lies behind a lane that goes on after a restart.
+struct Uncounted {
+    log: Range<Offset>,
+    backlogs: Vec<(BacklogPosition, BacklogPosition)>,
+    /// Events that lie there and are counted: they were handed out before they
+    /// were moved.
+    handed_out: BTreeSet<Offset>,
+}
+
+impl Uncounted {
+    fn of(room: &Room, from: &Resumption) -> Option<Self> {
+        let store = &room.store;
+        let end = |at: &BacklogPosition| store.durable_in(at.broker()).filter(|end| at < end);
+        let backlogs: Vec<_> = from.backlogs.iter().filter_map(|at| Some((*at, end(at)?))).collect();
+        let log = from.read..room.fanned_out.get();
+        let handed_out = from.pending.iter().map(|pending| pending.location.offset).collect();
+        (!log.is_empty() || !backlogs.is_empty()).then_some(Self { log, backlogs, handed_out })
     }
 }
 

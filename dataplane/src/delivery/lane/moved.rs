@@ -86,7 +86,8 @@ impl Moved {
 
     fn read(&mut self, store: &Store, trigger: Id, queue_max: usize, unfinished: impl Fn(Offset) -> bool) {
         let (queue, handed_out) = (&mut self.queue, self.handed_out);
-        let scanned = store.scan_backlog(self.read, &mut Budget::turn(), |event, at| {
+        let to = store.durable_in(self.read.broker()).unwrap_or(self.read);
+        let scanned = store.scan_backlog(self.read, to, &mut Budget::turn(), |event, at| {
             let is_new = handed_out.is_none_or(|below| event.offset >= below) && !unfinished(event.offset);
             if is_new && event.is_for(trigger) {
                 if queue.len() == queue_max {

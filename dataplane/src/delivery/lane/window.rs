@@ -1,4 +1,4 @@
-//! What was handed out and is not finished.
+//! What was handed out and is not finished, and what of that is not recorded yet.
 
 use std::collections::VecDeque;
 
@@ -14,21 +14,42 @@ pub(super) struct Window {
     unfinished: Map<Offset, State>,
     due: VecDeque<Job>,
     max: usize,
+    /// Events whose state changed since it was recorded, some of them more than
+    /// once.
+    changed: Vec<Offset>,
+    /// What was recorded and is finished, or no longer there.
+    left: Vec<Location>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct State {
     attempts: u16,
     due_ms: u64,
+    note: u32,
     moved: Option<BacklogPosition>,
+    /// Where it is recorded, if it is.
+    recorded: Option<Location>,
+}
+
+/// What of a window is not recorded yet.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub(super) changed: Vec<Pending>,
+    pub(super) finished: Vec<Location>,
 }
 
 impl Window {
-    /// With what a restart found unfinished.
+    /// With what a restart found unfinished, and recorded.
     pub(super) fn resume(pending: &[Pending], max: usize) -> Self {
-        let state = |p: &Pending| State { attempts: p.attempts, due_ms: p.due_ms, moved: p.location.moved };
+        let state = |p: &Pending| State {
+            attempts: p.attempts,
+            due_ms: p.due_ms,
+            note: p.note,
+            moved: p.location.moved,
+            recorded: Some(p.location),
+        };
         let unfinished = pending.iter().map(|p| (p.location.offset, state(p))).collect();
-        Self { unfinished, due: VecDeque::new(), max }
+        Self { unfinished, due: VecDeque::new(), max, changed: Vec::new(), left: Vec::new() }
     }
 
     /// Nothing more may be handed out before something is finished.
@@ -39,6 +60,7 @@ impl Window {
     /// The event is handed out.
     pub(super) fn hand_out(&mut self, Location { offset, moved }: Location) -> Job {
         self.unfinished.insert(offset, State { moved, ..State::default() });
+        self.changed.push(offset);
         Job { offset, failed: 0, failure: None }
     }
 
@@ -52,10 +74,11 @@ impl Window {
         self.unfinished.get(&offset).map(|state| Location { offset, moved: state.moved })
     }
 
-    /// Another attempt follows at `due_ms`.
-    pub(super) fn waits(&mut self, job: &Job, due_ms: u64) {
+    /// How far a job is; its next attempt is due at `due_ms`.
+    pub(super) fn note(&mut self, job: &Job, due_ms: u64) {
         if let Some(state) = self.unfinished.get_mut(&job.offset) {
-            *state = State { attempts: job.failed, due_ms, ..*state };
+            *state = State { attempts: job.failed, due_ms, note: job.note(), ..*state };
+            self.changed.push(job.offset);
         }
     }
 
@@ -71,9 +94,16 @@ impl Window {
         self.due.pop_front()
     }
 
-    /// The event needs nothing more.
-    pub(super) fn finish(&mut self, offset: Offset) {
-        self.unfinished.remove(&offset);
+    /// The event needs nothing more; false if it was not unfinished.
+    pub(super) fn finish(&mut self, offset: Offset) -> bool {
+        let state = self.unfinished.remove(&offset);
+        self.left.extend(state.and_then(|state| state.recorded));
+        state.is_some()
+    }
+
+    /// The same of an event whose end is recorded.
+    pub(super) fn finish_recorded(&mut self, offset: Offset) -> bool {
+        self.unfinished.remove(&offset).is_some()
     }
 
     /// Events were moved to a backlog.
@@ -81,18 +111,36 @@ impl Window {
         for (offset, to) in events {
             if let Some(state) = self.unfinished.get_mut(offset) {
                 state.moved = Some(*to);
+                self.left.extend(state.recorded.take());
+                self.changed.push(*offset);
             }
         }
     }
 
-    /// Everything in it, as progress tells it, but for the event `finished`.
-    pub(super) fn pending(&self, finished: Option<Offset>) -> Vec<Pending> {
-        let others = self.unfinished.iter().filter(|(offset, _)| Some(**offset) != finished);
-        let pending = others.map(|(offset, state)| {
-            let location = Location { offset: *offset, moved: state.moved };
-            Pending { location, attempts: state.attempts, due_ms: state.due_ms }
+    /// What is not recorded yet, with the event `finished` done if one is given.
+    pub(super) fn changes(&mut self, finished: Option<Offset>) -> Changes {
+        self.changed.sort_unstable();
+        self.changed.dedup();
+        let unfinished = &self.unfinished;
+        self.changed.retain(|offset| unfinished.contains_key(offset));
+        let others = self.changed.iter().filter(|offset| Some(**offset) != finished);
+        let changed = others.map(|offset| {
+            let State { attempts, due_ms, note, moved, .. } = unfinished[offset];
+            Pending { location: Location { offset: *offset, moved }, attempts, due_ms, note }
         });
-        pending.collect()
+        let done = finished.and_then(|offset| unfinished.get(&offset)?.recorded);
+        Changes { changed: changed.collect(), finished: self.left.iter().copied().chain(done).collect() }
+    }
+
+    /// They are recorded.
+    pub(super) fn recorded(&mut self, changed: &[Pending]) {
+        for pending in changed {
+            if let Some(state) = self.unfinished.get_mut(&pending.location.offset) {
+                state.recorded = Some(pending.location);
+            }
+        }
+        self.changed.clear();
+        self.left.clear();
     }
 
     /// The oldest that lies in the shard's log.
@@ -116,5 +164,7 @@ impl Window {
     pub(super) fn clear(&mut self) {
         self.unfinished.clear();
         self.due.clear();
+        self.changed.clear();
+        self.left.clear();
     }
 }

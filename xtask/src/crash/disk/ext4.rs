@@ -9,18 +9,12 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    thread,
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 
-use super::Disk;
+use super::{super::patience, Disk};
 use crate::sys;
-
-/// How long a file system may be busy after its last process was killed: the kernel
-/// keeps files open until the rings that use them are torn down.
-const BUSY_MAX: Duration = Duration::from_secs(10);
 
 /// A file system on a loop device of its own.
 pub struct Ext4 {
@@ -107,19 +101,18 @@ impl Ext4 {
             .map(drop)
     }
 
-    /// Unmounts it, as soon as it is not busy any more.
+    /// Unmounts it, as soon as it is not busy any more: the kernel keeps files open until
+    /// the rings that use them are torn down.
     ///
     /// # Errors
     /// It stays busy.
     pub fn detach(&self) -> Result<()> {
-        let deadline = Instant::now() + BUSY_MAX;
-        loop {
-            match run(Command::new("umount").arg(&self.mount)) {
-                Ok(_) => return Ok(()),
-                Err(error) if Instant::now() > deadline => return Err(error),
-                Err(_) => thread::sleep(Duration::from_millis(5)),
-            }
-        }
+        let mut last = None;
+        let unmounted = patience::until("the file system is not busy any more", || {
+            last = run(Command::new("umount").arg(&self.mount)).err();
+            Ok(last.is_none())
+        });
+        unmounted.map_err(|error| last.map_or(error, |last| last.context("the file system stays busy")))
     }
 }
 
