@@ -177,7 +177,8 @@ impl Backlog {
     }
 
     /// Nobody needs anything of it, now and after a crash: the shard's log says so
-    /// on its disk. `positions` as in [`release`](Self::release).
+    /// on its disk. `positions` as in [`release`](Self::release): progress was stored
+    /// just before.
     pub(super) fn is_done(&self, (stored, synced): (Lsn, Lsn)) -> bool {
         let is_idle = self.readers.borrow().is_empty()
             && !self.arriving.get()
@@ -189,7 +190,7 @@ impl Backlog {
         }
         let said_at = self.done.get().unwrap_or(stored);
         self.done.set(Some(said_at));
-        said_at <= synced && said_at < stored
+        said_at <= synced
     }
 
     /// The broker is refused further events until its triggers have caught up a
