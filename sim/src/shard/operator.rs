@@ -118,9 +118,7 @@ impl Operator {
         let allowed = match ended {
             Ended::Exit(0) => running.stopped.get().is_some(),
             // What a disk refuses at the start, it may grant at the next one.
-            Ended::Exit(74) if running.failed_to_open.get() => {
-                !self.scene.calm.get() || self.dies_in_recovery
-            }
+            Ended::Exit(74) if running.failed_to_open.get() => running.began_in_trouble,
             Ended::Exit(74) => self.syncs_fail,
             Ended::Exit(65) => lost,
             Ended::Exit(_) | Ended::Panic(_) => false,
@@ -262,7 +260,7 @@ impl Operator {
     /// What was accepted so far is on the platter.
     fn settle(&self) {
         let mut ledger = self.scene.ledger.borrow_mut();
-        ledger.sent.values_mut().for_each(|sent| sent.settled = true);
+        ledger.sent.values_mut().for_each(|sent| sent.settled = !sent.excused);
     }
 
     /// What asked for less than the disk may be lost with the power.

@@ -38,7 +38,13 @@ pub(super) async fn run(scene: Rc<Scene>, subscriber: usize) {
             let left = until.saturating_sub(scene.machine.now()).max(1);
             let wait = if scene.calm.get() { Nanos::MAX / 2 } else { left };
             let Some(wire) = scene.within(wait, port.next()).await else { break };
-            let connection = Connection { scene: Rc::clone(&scene), random: random.fork(), subscriber };
+            let connection = Connection {
+                scene: Rc::clone(&scene),
+                random: random.fork(),
+                subscriber,
+                run: 0,
+                noise_until: None,
+            };
             scene.machine.spawn(connection.serve(wire));
         }
         if !scene.calm.get() && random.chance(scene.plan.rates.down) {
@@ -59,6 +65,10 @@ struct Connection {
     scene: Rc<Scene>,
     random: Random,
     subscriber: usize,
+    /// The run of the process that asks.
+    run: u32,
+    /// Something unasked was said, of which the other end cannot know before.
+    noise_until: Option<Nanos>,
 }
 
 impl Connection {
@@ -67,6 +77,8 @@ impl Connection {
         // A connection that fails is the other end's to notice.
         while let Ok(Some(request)) = read_request(&mut wire, &mut input).await {
             let Some((content, trigger)) = self.understand(&request) else { return };
+            self.was_heard();
+            self.run = self.scene.run();
             match self.answer(wire, content, trigger).await {
                 Ok(Some(kept)) => wire = kept,
                 Ok(None) | Err(_) => return,
@@ -118,6 +130,16 @@ impl Connection {
             return Err("a dead letter because the process was short of descriptors".into());
         }
         Ok((content, trigger))
+    }
+
+    /// A connection on which something unasked has arrived is not used again.
+    fn was_heard(&self) {
+        let latency = self.scene.plan.habits.latency_max;
+        let sent = self.scene.machine.now().saturating_sub(latency);
+        if self.noise_until.is_some_and(|until| until < sent) {
+            let subscriber = self.subscriber;
+            self.scene.violated(format!("a request to {subscriber} comes where an answer came unasked"));
+        }
     }
 
     fn manner(&mut self) -> Manner {
@@ -173,11 +195,16 @@ impl Connection {
             None => render(status, &format!("{announced}{retry_after}"), ""),
         };
         self.note(number, trigger, manner, reply.map(|reply| reply.number));
+        if self.noise_until.is_some() {
+            // The request has its answer, and this one comes unasked.
+            self.noise_until = Some(self.scene.machine.now() + self.scene.plan.habits.latency_max);
+        }
         wire.send_all(&answer).await?;
         match manner {
             Manner::Twice(_, after) => {
                 self.scene.saw(Seen::AnsweredTwice);
                 self.scene.machine.sleep(after).await;
+                self.noise_until = Some(self.scene.machine.now() + self.scene.plan.habits.latency_max);
                 wire.send_all(&render(200, "", "")).await?;
             }
             Manner::IdleTimeout(after) => {
@@ -214,14 +241,21 @@ impl Connection {
         Some(reply)
     }
 
+    /// What is noted of an answer. One that nobody asked for and that crosses a
+    /// request is taken for its answer, and cannot be told from one.
     fn note(&self, event: u64, trigger: Id, manner: Manner, reply: Option<u64>) {
         let says_yes = !matches!(manner, Manner::Hang | Manner::ResetAfter(_)) && manner.status() < 300;
+        let crossed = self.noise_until.is_some();
+        let says_yes = says_yes || crossed;
         let answered = Answered {
             at: self.scene.machine.now(),
-            run: self.scene.run(),
+            run: self.run,
             is_sink: self.subscriber == SINK,
             ok: says_yes,
-            clean: says_yes && matches!(manner, Manner::Status(_)) && self.scene.plan.habits.resets == 0,
+            clean: says_yes
+                && matches!(manner, Manner::Status(_))
+                && self.scene.plan.habits.resets == 0
+                && !crossed,
             reply,
         };
         let mut ledger = self.scene.ledger.borrow_mut();
