@@ -24,7 +24,7 @@ const SEGMENT_SUFFIX: &str = ".segment";
 const UNFINISHED_SUFFIX: &str = ".segment.unfinished";
 pub(crate) const LOCK: &str = "lock";
 /// What lies beside it is no log any more, and goes.
-const REMOVED: &str = "removed";
+const REMOVED: &str = "log.removed";
 
 /// A directory that this process holds alone, until it is dropped.
 #[derive(Debug)]
