@@ -23,6 +23,9 @@
 
 // The process: from arguments to running shards, and its end.
 mod process;
+// The same on another world than this machine's.
+#[cfg(feature = "simulation")]
+pub mod simulation;
 // What is told about it.
 mod admin;
 // One shard, wired.
@@ -38,9 +41,6 @@ mod metrics;
 mod tuning;
 // The outside world.
 mod runtime;
-// And another one in its place.
-#[cfg(feature = "simulation")]
-pub mod simulation;
 // Bounds that nobody sets.
 mod limits;
 
