@@ -415,9 +415,12 @@ impl Lane {
     /// They have arrived, each with its place; or they do not arrive.
     pub(super) fn moved(self: &Rc<Self>, broker: Id, events: Option<&[(Offset, BacklogPosition)]>) {
         self.touch();
-        let unread = events.map(|_| self.unread());
+        let unread = self.unread();
         if let Some(moved) = self.moved.borrow_mut().get_mut(&broker) {
-            moved.arrive(unread);
+            match events {
+                Some(events) => moved.arrive(events, unread),
+                None => moved.stay(),
+            }
         }
         self.window.borrow_mut().moved(events.unwrap_or_default());
         self.wake();

@@ -17,8 +17,6 @@ pub(super) struct Moved {
     queue: VecDeque<(Offset, BacklogPosition)>,
     /// There may be more to read.
     behind: bool,
-    /// Events below were handed out before they were moved.
-    handed_out: Option<Offset>,
     /// Events are on their way here.
     arriving: bool,
 }
@@ -26,7 +24,7 @@ pub(super) struct Moved {
 impl Moved {
     /// Everything from `read` on is to be read.
     pub(super) fn resume(read: BacklogPosition) -> Self {
-        Self { read, queue: VecDeque::new(), behind: true, handed_out: None, arriving: false }
+        Self { read, queue: VecDeque::new(), behind: true, arriving: false }
     }
 
     /// Nothing is there yet.
@@ -57,16 +55,23 @@ impl Moved {
         self.arriving = true;
     }
 
-    /// They have arrived, and the lane has handed out everything in the shard's
-    /// log below `unread`; or they do not arrive.
-    pub(super) fn arrive(&mut self, unread: Option<Offset>) {
+    /// They have arrived, ascending, and the lane has handed out everything in the
+    /// shard's log below `unread`. What was handed out before it was moved is not
+    /// read again, nor after a restart: that part of it is behind what was read.
+    pub(super) fn arrive(&mut self, events: &[(Offset, BacklogPosition)], unread: Offset) {
         self.arriving = false;
-        if let Some(unread) = unread {
-            if self.is_read() {
-                self.handed_out = Some(unread);
-            }
-            self.behind = true;
+        let handed_out = events.partition_point(|(offset, _)| *offset < unread);
+        if self.is_read()
+            && let Some((_, last)) = events[..handed_out].last()
+        {
+            self.read = last.after();
         }
+        self.behind |= handed_out < events.len();
+    }
+
+    /// They do not arrive.
+    pub(super) fn stay(&mut self) {
+        self.arriving = false;
     }
 
     /// The next event; reads a stretch of the backlog if none is queued. What is
@@ -85,11 +90,10 @@ impl Moved {
     }
 
     fn read(&mut self, store: &Store, trigger: Id, queue_max: usize, unfinished: impl Fn(Offset) -> bool) {
-        let (queue, handed_out) = (&mut self.queue, self.handed_out);
+        let queue = &mut self.queue;
         let to = store.durable_in(self.read.broker()).unwrap_or(self.read);
         let scanned = store.scan_backlog(self.read, to, &mut Budget::turn(), |event, at| {
-            let is_new = handed_out.is_none_or(|below| event.offset >= below) && !unfinished(event.offset);
-            if is_new && event.is_for(trigger) {
+            if !unfinished(event.offset) && event.is_for(trigger) {
                 if queue.len() == queue_max {
                     return ControlFlow::Break(());
                 }
