@@ -275,10 +275,10 @@ impl Operator {
     fn excuse_weak(&self) {
         let versions = self.scene.versions.borrow();
         let mut ledger = self.scene.ledger.borrow_mut();
-        for sent in ledger.sent.values_mut().filter(|sent| !sent.settled) {
+        for sent in ledger.sent.values_mut() {
             let brokers = versions.iter().filter_map(|version| version.model.broker(&sent.broker));
             let all_strong = brokers.filter_map(|broker| broker.fsync).all(|fsync| fsync == Fsync::Always);
-            sent.excused |= self.is_weak || !all_strong;
+            sent.excused |= self.is_weak || !(all_strong || sent.settled);
         }
     }
 

@@ -421,6 +421,7 @@ impl Lane {
                 None => moved.stay(),
             }
         }
+        self.queue.borrow_mut().hand_over(events.unwrap_or_default());
         self.window.borrow_mut().moved(events.unwrap_or_default());
         self.wake();
     }
