@@ -151,8 +151,13 @@ impl Connection {
 
     /// Answers, and keeps the connection if it is to be kept.
     async fn answer(&mut self, mut wire: Wire, content: Content, trigger: Id) -> io::Result<Option<Wire>> {
-        let manner = self.manner();
         let number = content.number;
+        if self.noise_until.take().is_some() {
+            // What was said unasked has crossed the request, and is its answer.
+            self.note(number, trigger, Manner::Close { announced: false }, None);
+            return Ok(Some(wire));
+        }
+        let manner = self.manner();
         let subscriber = self.subscriber;
         self.scene
             .machine
@@ -195,10 +200,6 @@ impl Connection {
             None => render(status, &format!("{announced}{retry_after}"), ""),
         };
         self.note(number, trigger, manner, reply.map(|reply| reply.number));
-        if self.noise_until.is_some() {
-            // The request has its answer, and this one comes unasked.
-            self.noise_until = Some(self.scene.machine.now() + self.scene.plan.habits.latency_max);
-        }
         wire.send_all(&answer).await?;
         match manner {
             Manner::Twice(_, after) => {
@@ -241,21 +242,14 @@ impl Connection {
         Some(reply)
     }
 
-    /// What is noted of an answer. One that nobody asked for and that crosses a
-    /// request is taken for its answer, and cannot be told from one.
     fn note(&self, event: u64, trigger: Id, manner: Manner, reply: Option<u64>) {
         let says_yes = !matches!(manner, Manner::Hang | Manner::ResetAfter(_)) && manner.status() < 300;
-        let crossed = self.noise_until.is_some();
-        let says_yes = says_yes || crossed;
         let answered = Answered {
             at: self.scene.machine.now(),
             run: self.run,
             is_sink: self.subscriber == SINK,
             ok: says_yes,
-            clean: says_yes
-                && matches!(manner, Manner::Status(_))
-                && self.scene.plan.habits.resets == 0
-                && !crossed,
+            clean: says_yes && matches!(manner, Manner::Status(_)) && self.scene.plan.habits.resets == 0,
             reply,
         };
         let mut ledger = self.scene.ledger.borrow_mut();
