@@ -32,7 +32,6 @@ use super::{
     Offset, StoredEvent,
     commit::{CommitLog, HOLDER, Stored},
     envelope::Envelope,
-    event,
     moved::{self, MOVED},
 };
 use crate::runtime::{exit, time::unix_ms};
@@ -86,7 +85,7 @@ impl Backlog {
             exit::now(exit::DAMAGE)
         });
         let moved_to = last.as_ref().map_or(Lsn::ZERO, |last| {
-            let event = StoredEvent::of_backlog(last).unwrap_or_else(|| event::stop_at_kind(last));
+            let event = StoredEvent::of_backlog(last).unwrap_or_else(|unknown| unknown.stop());
             event.offset.0 + 1
         });
         let end = last.map_or(Lsn::ZERO, |last| last.next);
@@ -119,7 +118,8 @@ impl Backlog {
 
     /// The event at `at`, if there is one.
     pub(super) fn event(&self, at: Lsn) -> Option<StoredEvent> {
-        self.log.read(at).filter(|entry| entry.lsn == at).as_ref().and_then(StoredEvent::of_backlog)
+        let entry = self.log.read(at).filter(|entry| entry.lsn == at)?;
+        Some(StoredEvent::of_backlog(&entry).unwrap_or_else(|unknown| unknown.stop()))
     }
 
     /// Takes in events, all or none, and gives where the first one lies and what
