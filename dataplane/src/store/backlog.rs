@@ -140,6 +140,10 @@ impl Backlog {
         // What is moved was on the disk before, whatever its broker asks for.
         let stored = self.log.append_group(unix_ms(), Fsync::Always, &records)?;
         self.end.set(self.log.end());
+        if let Some(known) = &mut *self.progress.borrow_mut() {
+            // They begin anew: what the shard's log had of them tells nothing of this.
+            known.newcomers.retain(|known| !newcomers.contains(&Id(*known)));
+        }
         self.readers.borrow_mut().extend(newcomers);
         self.done.set(None);
         Ok((begin, stored))

@@ -93,10 +93,15 @@ impl Store {
         judged.collect()
     }
 
-    /// Everything that was appended is on the disk, whatever durability it asked
-    /// for.
-    pub(crate) async fn settle(&self) {
+    /// Everything that was appended to the shard's log is on the disk, whatever
+    /// durability it asked for.
+    pub(crate) async fn settle_log(&self) {
         self.log.settled().await;
+    }
+
+    /// The same of everything that was appended.
+    pub(crate) async fn settle(&self) {
+        self.settle_log().await;
         for backlog in self.backlogs.all() {
             backlog.log.settled().await;
         }
