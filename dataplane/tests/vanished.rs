@@ -61,7 +61,10 @@ impl Setting {
     }
 
     fn given_up(&self) -> (u64, u64) {
-        (self.plane.metric("eagre_triggers_given_up_total"), self.plane.metric("eagre_trigger_events_given_up_total"))
+        (
+            self.plane.metric("eagre_triggers_given_up_total"),
+            self.plane.metric("eagre_trigger_events_given_up_total"),
+        )
     }
 
     /// The shard has gone on for several times as long as a retry waits.
