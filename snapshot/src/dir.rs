@@ -4,16 +4,15 @@
 //! name shows up in it only with the whole file behind it.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use rustix::fs::OFlags;
 use thiserror::Error;
 
-use crate::limits::{CHUNK_CELLS_MAX, CHUNKS_MAX, LOCK_RETRY, SHARDS_MAX};
+use crate::limits::{CHUNK_CELLS_MAX, CHUNKS_MAX, SHARDS_MAX};
 
 /// Something about the shared directory is not as it has to be.
 #[derive(Debug, Error)]
@@ -141,13 +140,8 @@ impl Lock {
 pub(crate) fn lock(dir: &Path, name: &str, attempts: u32) -> Result<Lock, DirError> {
     let path = dir.join(name);
     let file = open_shared(&path).map_err(io_error(&path, "open"))?;
-    for attempt in 1.. {
-        match file.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::WouldBlock) if attempt < attempts => thread::sleep(LOCK_RETRY),
-            Err(TryLockError::WouldBlock) => return Err(DirError { path, problem: DirProblem::Held }),
-            Err(TryLockError::Error(cause)) => return Err(io_error(&path, "lock")(cause)),
-        }
+    if !eagre_lock::lock(&file, attempts).map_err(io_error(&path, "lock"))? {
+        return Err(DirError { path, problem: DirProblem::Held });
     }
     let identity = Identity::of(&file).map_err(io_error(&path, "stat"))?;
     Ok(Lock { identity, _file: file })

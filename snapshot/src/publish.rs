@@ -21,10 +21,11 @@ use crate::control::{
     file_name,
 };
 use crate::dir::{self, DirError, DirProblem, Identity, Lock, TEMPORARY_PREFIX, io_error};
-use crate::limits::{LOCK_ATTEMPTS, SNAPSHOTS_KEPT};
+use crate::limits::SNAPSHOTS_KEPT;
 use crate::model::Snapshot;
 use crate::page::Page;
 use crate::validate::Invalid;
+use eagre_lock::ATTEMPTS;
 
 const LOCK: &str = "publisher.lock";
 
@@ -67,7 +68,7 @@ impl Publisher {
     /// Fails if another publisher has it, or if it is not private.
     pub fn open(dir: &Path) -> Result<Publisher, DirError> {
         dir::open_private(dir)?;
-        let lock = dir::lock(dir, LOCK, LOCK_ATTEMPTS)?;
+        let lock = dir::lock(dir, LOCK, ATTEMPTS)?;
         let (control, identity) = open_control(&dir.join(CONTROL))?;
         let names = dir::names(dir).map_err(io_error(dir, "list"))?;
         let on_disk = names.iter().filter_map(|name| file_generation(name.to_str()?)).max().unwrap_or(0);

@@ -32,7 +32,6 @@ use super::{
     Offset, StoredEvent,
     commit::{CommitLog, HOLDER, Stored},
     envelope::Envelope,
-    event,
     moved::{self, MOVED},
 };
 use crate::runtime::{exit, time::unix_ms};
@@ -86,7 +85,7 @@ impl Backlog {
             exit::now(exit::DAMAGE)
         });
         let moved_to = last.as_ref().map_or(Lsn::ZERO, |last| {
-            let event = StoredEvent::of_backlog(last).unwrap_or_else(|| event::stop_at_kind(last));
+            let event = StoredEvent::of_backlog(last).unwrap_or_else(|unknown| unknown.stop());
             event.offset.0 + 1
         });
         let end = last.map_or(Lsn::ZERO, |last| last.next);
@@ -111,9 +110,16 @@ impl Backlog {
         offset.0 < self.moved_to.get()
     }
 
+    /// What was appended is durable here, up to this event. Until then the shard's
+    /// log is where it is read.
+    pub(super) fn take_over(&self, last: Offset) {
+        self.moved_to.set(last.0 + 1);
+    }
+
     /// The event at `at`, if there is one.
     pub(super) fn event(&self, at: Lsn) -> Option<StoredEvent> {
-        self.log.read(at).filter(|entry| entry.lsn == at).as_ref().and_then(StoredEvent::of_backlog)
+        let entry = self.log.read(at).filter(|entry| entry.lsn == at)?;
+        Some(StoredEvent::of_backlog(&entry).unwrap_or_else(|unknown| unknown.stop()))
     }
 
     /// Takes in events, all or none, and gives where the first one lies and what
@@ -133,10 +139,7 @@ impl Backlog {
         self.log.append_cursors(unix_ms(), Fsync::Always)?;
         // What is moved was on the disk before, whatever its broker asks for.
         let stored = self.log.append_group(unix_ms(), Fsync::Always, &records)?;
-        if let Some(last) = events.last() {
-            self.moved_to.set(last.event.offset.0 + 1);
-            self.end.set(self.log.end());
-        }
+        self.end.set(self.log.end());
         self.readers.borrow_mut().extend(newcomers);
         self.done.set(None);
         Ok((begin, stored))

@@ -28,7 +28,7 @@ use super::{
     commit::CommitLog,
     layout::{self, DEAD_LETTERS, Settings},
 };
-use crate::runtime::{exit, task, time::unix_ms};
+use crate::runtime::{disk, exit, task, time::unix_ms};
 
 /// The kind of log records described here.
 pub(super) const DEAD_LETTER: Kind = Kind(17);
@@ -101,6 +101,17 @@ impl DeadLetters {
                 tracing::warn!(directory = %self.directory.display(), "cannot keep a dead letter: {error}");
                 Kept::Full
             }
+        }
+    }
+
+    /// Resolves when all of them are on the disk: those too that a process left
+    /// in the page cache which was killed, before this one had any.
+    pub(super) async fn settled(&self) {
+        let (Some(shard), Some(own)) = (self.directory.parent(), self.directory.file_name()) else { return };
+        let is_there = disk::list(shard).is_ok_and(|names| names.iter().any(|name| own == name.as_str()));
+        let log = if is_there { self.log().await } else { self.opened() };
+        if let Some(log) = log {
+            log.settled().await;
         }
     }
 

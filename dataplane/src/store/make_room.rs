@@ -81,6 +81,9 @@ async fn copy(backlog: &Backlog, newcomers: &[Id], left: &[Left]) -> Option<Vec<
         at = entry.next;
         moved.push((left.event.offset, BacklogPosition { broker: backlog.broker, at: entry.lsn }));
     }
+    if let Some((last, _)) = moved.last() {
+        backlog.take_over(*last);
+    }
     Some(moved)
 }
 

@@ -32,6 +32,11 @@ pub(crate) struct BacklogPosition {
 }
 
 impl BacklogPosition {
+    /// Behind what lies here.
+    pub(crate) fn after(self) -> Self {
+        Self { at: self.at + 1, ..self }
+    }
+
     /// Whose backlog it is.
     pub(crate) fn broker(self) -> Id {
         self.broker

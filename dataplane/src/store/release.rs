@@ -100,9 +100,7 @@ impl Store {
         for backlog in self.backlogs.all() {
             backlog.log.settled().await;
         }
-        if let Some(log) = self.dead_letters.opened() {
-            log.settled().await;
-        }
+        self.dead_letters.settled().await;
     }
 
     /// Bytes that the backlog of `broker` may hold on this shard.

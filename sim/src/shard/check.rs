@@ -109,7 +109,7 @@ impl Evidence<'_> {
 
     /// It was promised to somebody.
     fn is_owed(&self, sent: &Sent) -> bool {
-        if sent.excused && !sent.settled {
+        if sent.excused {
             return false;
         }
         match sent.origin {

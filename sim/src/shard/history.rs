@@ -186,6 +186,8 @@ async fn stops(scene: &Rc<Scene>) {
 
 fn judge(scene: &Rc<Scene>, segment_bytes: u64) {
     let kept = letters::kept(scene, segment_bytes, true);
+    scene.machine.line(format_args!("dead letters that are kept: {kept:?}"));
+    scene.machine.line(format_args!("dead letters that were let go: {:?}", scene.ledger.borrow().dropped));
     for _ in &kept {
         scene.saw(Seen::KeptDeadLetter);
     }

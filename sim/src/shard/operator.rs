@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, rc::Rc};
 
+use eagre_snapshot::Fsync;
+
 use super::{
     process::{Running, shards_with_logs},
     scene::{Scene, ingress},
@@ -21,6 +23,8 @@ pub(super) struct Operator {
     runs: u32,
     /// The snapshots went with the power.
     configured_from: Nanos,
+    /// Some of what was stored since the last stop asked for less than the disk.
+    is_weak: bool,
     /// Syncs fail from now on.
     syncs_fail: bool,
     dies_in_recovery: bool,
@@ -43,6 +47,7 @@ impl Operator {
             stats,
             runs: 0,
             configured_from: 0,
+            is_weak: false,
             syncs_fail: false,
             dies_in_recovery: false,
             disk_full_until: None,
@@ -108,6 +113,7 @@ impl Operator {
             let late = self.scene.machine.now() + self.random.below(3 * SECOND);
             self.configured_from = self.configured_from.max(late);
         }
+        self.is_weak |= config.wal.fsync != Fsync::Always;
         let running = Running::start(&self.scene, Pid(self.runs), config, &self.stats, self.configured_from);
         self.scene.process.replace(Some(running));
     }
@@ -118,9 +124,7 @@ impl Operator {
         let allowed = match ended {
             Ended::Exit(0) => running.stopped.get().is_some(),
             // What a disk refuses at the start, it may grant at the next one.
-            Ended::Exit(74) if running.failed_to_open.get() => {
-                !self.scene.calm.get() || self.dies_in_recovery
-            }
+            Ended::Exit(74) if running.failed_to_open.get() => running.began_in_trouble,
             Ended::Exit(74) => self.syncs_fail,
             Ended::Exit(65) => lost,
             Ended::Exit(_) | Ended::Panic(_) => false,
@@ -135,7 +139,7 @@ impl Operator {
         if *ended == Ended::Exit(74) && self.syncs_fail {
             self.scene.saw(Seen::SyncFailed);
             self.syncs_fail = false;
-            self.excuse_weak(running);
+            self.excuse_weak();
         }
         if running.stopped.get() == Some(true) {
             self.scene.saw(Seen::StoppedInTime);
@@ -171,7 +175,7 @@ impl Operator {
             Crash::PowerCut => {
                 self.scene.machine.line(format_args!("the power fails"));
                 self.scene.saw(Seen::PowerCut);
-                self.excuse_weak(&running);
+                self.excuse_weak();
                 // The snapshots were in memory.
                 let back = self.random.below(2 * SECOND);
                 self.configured_from = self.scene.machine.now() + back;
@@ -260,21 +264,21 @@ impl Operator {
     }
 
     /// What was accepted so far is on the platter.
-    fn settle(&self) {
+    fn settle(&mut self) {
+        self.is_weak = false;
         let mut ledger = self.scene.ledger.borrow_mut();
-        ledger.sent.values_mut().for_each(|sent| sent.settled = true);
+        ledger.sent.values_mut().for_each(|sent| sent.settled = !sent.excused);
     }
 
-    /// What asked for less than the disk may be lost with the power.
-    fn excuse_weak(&self, running: &Running) {
-        let is_strong = |fsync: eagre_snapshot::Fsync| fsync == eagre_snapshot::Fsync::Always;
-        let process = running.config.wal.fsync;
+    /// What asked for less than the disk may be lost with the power: an event, or
+    /// the dead letter that became of one.
+    fn excuse_weak(&self) {
         let versions = self.scene.versions.borrow();
         let mut ledger = self.scene.ledger.borrow_mut();
-        for sent in ledger.sent.values_mut().filter(|sent| !sent.settled) {
+        for sent in ledger.sent.values_mut() {
             let brokers = versions.iter().filter_map(|version| version.model.broker(&sent.broker));
-            let all_strong = brokers.map(|broker| broker.fsync.unwrap_or(process)).all(is_strong);
-            sent.excused |= !(all_strong && is_strong(process));
+            let all_strong = brokers.filter_map(|broker| broker.fsync).all(|fsync| fsync == Fsync::Always);
+            sent.excused |= self.is_weak || !(all_strong || sent.settled);
         }
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Running {
     pub stopping: Cell<bool>,
     /// It has stopped, and everything that was asked of it is done.
     pub stopped: Cell<Option<bool>>,
+    /// Its disk may have refused something.
+    pub began_in_trouble: bool,
     /// One of its logs does not open.
     pub failed_to_open: Cell<bool>,
     /// It learns of the control plane's word from then on.
@@ -113,6 +115,7 @@ impl Running {
             serving_since: Cell::new(None),
             stopping: Cell::new(false),
             stopped: Cell::new(None),
+            began_in_trouble: !scene.calm.get(),
             failed_to_open: Cell::new(false),
             configured_from,
         });

@@ -16,6 +16,8 @@ use crate::{
 
 /// Nobody waits longer for an answer of a process that serves.
 const ANSWER_MAX: Nanos = 120 * SECOND;
+/// A request whose producer has gone is read by then.
+const UNHEARD_MAX: Nanos = 60 * SECOND;
 
 pub(super) struct Producer {
     scene: Rc<Scene>,
@@ -140,8 +142,10 @@ impl Producer {
                 (Fate::Unknown, None)
             }
         };
+        // What nobody has heard of may still be read.
+        let judged = if fate == Fate::Unknown { now + UNHEARD_MAX } else { now };
         for event in &request.events {
-            self.scene.ledger.borrow_mut().end(*event, fate, now);
+            self.scene.ledger.borrow_mut().end(*event, fate, judged);
         }
         let Request { broker, events, is_batch, .. } = request;
         self.scene.machine.line(format_args!("{broker} answers {events:?}: {fate:?}"));

@@ -38,7 +38,13 @@ pub(super) async fn run(scene: Rc<Scene>, subscriber: usize) {
             let left = until.saturating_sub(scene.machine.now()).max(1);
             let wait = if scene.calm.get() { Nanos::MAX / 2 } else { left };
             let Some(wire) = scene.within(wait, port.next()).await else { break };
-            let connection = Connection { scene: Rc::clone(&scene), random: random.fork(), subscriber };
+            let connection = Connection {
+                scene: Rc::clone(&scene),
+                random: random.fork(),
+                subscriber,
+                run: 0,
+                noise_until: None,
+            };
             scene.machine.spawn(connection.serve(wire));
         }
         if !scene.calm.get() && random.chance(scene.plan.rates.down) {
@@ -59,6 +65,10 @@ struct Connection {
     scene: Rc<Scene>,
     random: Random,
     subscriber: usize,
+    /// The run of the process that asks.
+    run: u32,
+    /// Something unasked was said, of which the other end cannot know before.
+    noise_until: Option<Nanos>,
 }
 
 impl Connection {
@@ -67,6 +77,8 @@ impl Connection {
         // A connection that fails is the other end's to notice.
         while let Ok(Some(request)) = read_request(&mut wire, &mut input).await {
             let Some((content, trigger)) = self.understand(&request) else { return };
+            self.was_heard();
+            self.run = self.scene.run();
             match self.answer(wire, content, trigger).await {
                 Ok(Some(kept)) => wire = kept,
                 Ok(None) | Err(_) => return,
@@ -120,6 +132,16 @@ impl Connection {
         Ok((content, trigger))
     }
 
+    /// A connection on which something unasked has arrived is not used again.
+    fn was_heard(&self) {
+        let latency = self.scene.plan.habits.latency_max;
+        let sent = self.scene.machine.now().saturating_sub(latency);
+        if self.noise_until.is_some_and(|until| until < sent) {
+            let subscriber = self.subscriber;
+            self.scene.violated(format!("a request to {subscriber} comes where an answer came unasked"));
+        }
+    }
+
     fn manner(&mut self) -> Manner {
         if self.scene.calm.get() || (self.subscriber == SINK && self.random.below(3) > 0) {
             return Manner::Status(200);
@@ -129,8 +151,13 @@ impl Connection {
 
     /// Answers, and keeps the connection if it is to be kept.
     async fn answer(&mut self, mut wire: Wire, content: Content, trigger: Id) -> io::Result<Option<Wire>> {
-        let manner = self.manner();
         let number = content.number;
+        if self.noise_until.take().is_some() {
+            // What was said unasked has crossed the request, and is its answer.
+            self.note(number, trigger, Manner::Close { announced: false }, None);
+            return Ok(Some(wire));
+        }
+        let manner = self.manner();
         let subscriber = self.subscriber;
         self.scene
             .machine
@@ -178,6 +205,7 @@ impl Connection {
             Manner::Twice(_, after) => {
                 self.scene.saw(Seen::AnsweredTwice);
                 self.scene.machine.sleep(after).await;
+                self.noise_until = Some(self.scene.machine.now() + self.scene.plan.habits.latency_max);
                 wire.send_all(&render(200, "", "")).await?;
             }
             Manner::IdleTimeout(after) => {
@@ -218,7 +246,7 @@ impl Connection {
         let says_yes = !matches!(manner, Manner::Hang | Manner::ResetAfter(_)) && manner.status() < 300;
         let answered = Answered {
             at: self.scene.machine.now(),
-            run: self.scene.run(),
+            run: self.run,
             is_sink: self.subscriber == SINK,
             ok: says_yes,
             clean: says_yes && matches!(manner, Manner::Status(_)) && self.scene.plan.habits.resets == 0,

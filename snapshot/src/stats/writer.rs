@@ -11,9 +11,9 @@ use super::pages::{Pages, Run, claim_cell, clear_cell};
 use super::reader::{Stats, read_pages};
 use crate::Generation;
 use crate::dir::{self, DirError, DirProblem};
-use crate::limits::LOCK_ATTEMPTS;
 use crate::model::Id;
 use crate::page::Page;
+use eagre_lock::ATTEMPTS;
 
 /// The one data plane of a directory. Its thread that loads snapshots keeps
 /// this; each shard gets a [`ShardStats`].
@@ -64,7 +64,7 @@ impl StatsWriter {
         let problem = DirProblem::Size { shards, slots };
         let shape = Shape::new(shards, slots, STRIDE).ok_or(DirError { path: dir.to_owned(), problem })?;
         dir::open_private(dir)?;
-        let lock = dir::lock(dir, LOCK, LOCK_ATTEMPTS)?;
+        let lock = dir::lock(dir, LOCK, ATTEMPTS)?;
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (instance, started_ms) = (started.as_nanos() as u64, started.as_millis() as u64);
         let run = Run { dir: dir.to_owned(), instance, started_ms, shape };

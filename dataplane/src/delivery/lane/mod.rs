@@ -85,7 +85,7 @@ impl Lane {
         counters: Counters,
         dispatch: Arc<Dispatch>,
     ) -> Rc<Self> {
-        let moved = from.backlogs.iter().map(|read| (read.broker(), Moved::resume(*read)));
+        let moved = from.backlogs.iter().map(|read| (read.broker(), Moved::resume(*read, &from.pending)));
         let lane = Rc::new(Self {
             id: route.trigger.id,
             room: Rc::clone(room),
@@ -226,8 +226,7 @@ impl Lane {
     fn next_moved(&self) -> Next {
         let mut moved = self.moved.borrow_mut();
         let Some(moved) = moved.values_mut().find(|moved| !moved.is_read()) else { return Next::Idle };
-        let holds = |offset| self.window.borrow().holds(offset);
-        let Some(location) = moved.next(&self.room.store, self.id, self.room.limits.queue_max, holds) else {
+        let Some(location) = moved.next(&self.room.store, self.id, self.room.limits.queue_max) else {
             self.touch();
             return Next::Later;
         };
@@ -415,10 +414,14 @@ impl Lane {
     /// They have arrived, each with its place; or they do not arrive.
     pub(super) fn moved(self: &Rc<Self>, broker: Id, events: Option<&[(Offset, BacklogPosition)]>) {
         self.touch();
-        let unread = events.map(|_| self.unread());
+        let unread = self.unread();
         if let Some(moved) = self.moved.borrow_mut().get_mut(&broker) {
-            moved.arrive(unread);
+            match events {
+                Some(events) => moved.arrive(events, unread),
+                None => moved.stay(),
+            }
         }
+        self.queue.borrow_mut().hand_over(events.unwrap_or_default());
         self.window.borrow_mut().moved(events.unwrap_or_default());
         self.wake();
     }

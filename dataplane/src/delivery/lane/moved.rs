@@ -3,11 +3,14 @@
 //! Events ascend in the backlog and are below everything that the lane has not
 //! handed out of the shard's log. So reading the backlog first keeps the order.
 
-use std::{collections::VecDeque, ops::ControlFlow};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    ops::ControlFlow,
+};
 
 use eagre_snapshot::Id;
 
-use crate::store::{BacklogPosition, Budget, Location, Offset, Store};
+use crate::store::{BacklogPosition, Budget, Location, Offset, Pending, Store};
 
 /// What a lane has in a backlog and was not handed out.
 pub(super) struct Moved {
@@ -17,21 +20,25 @@ pub(super) struct Moved {
     queue: VecDeque<(Offset, BacklogPosition)>,
     /// There may be more to read.
     behind: bool,
-    /// Events below were handed out before they were moved.
-    handed_out: Option<Offset>,
+    /// Events behind `read` that were handed out before they were moved.
+    handed_out: BTreeSet<Offset>,
     /// Events are on their way here.
     arriving: bool,
 }
 
 impl Moved {
-    /// Everything from `read` on is to be read.
-    pub(super) fn resume(read: BacklogPosition) -> Self {
-        Self { read, queue: VecDeque::new(), behind: true, handed_out: None, arriving: false }
+    /// Everything from `read` on is to be read, but for what is `pending`.
+    pub(super) fn resume(read: BacklogPosition, pending: &[Pending]) -> Self {
+        let lies_ahead = |pending: &&Pending| {
+            pending.location.moved.is_some_and(|at| at.broker() == read.broker() && at >= read)
+        };
+        let handed_out = pending.iter().filter(lies_ahead).map(|pending| pending.location.offset).collect();
+        Self { read, queue: VecDeque::new(), behind: true, handed_out, arriving: false }
     }
 
     /// Nothing is there yet.
     pub(super) fn begin(end: BacklogPosition) -> Self {
-        Self { behind: false, ..Self::resume(end) }
+        Self { behind: false, ..Self::resume(end, &[]) }
     }
 
     /// Everything was read, so far.
@@ -57,39 +64,39 @@ impl Moved {
         self.arriving = true;
     }
 
-    /// They have arrived, and the lane has handed out everything in the shard's
-    /// log below `unread`; or they do not arrive.
-    pub(super) fn arrive(&mut self, unread: Option<Offset>) {
+    /// They have arrived, ascending, and the lane has handed out everything in the
+    /// shard's log below `unread`. What was handed out before it was moved is not
+    /// handed out again; where everything before was read, neither after a restart.
+    pub(super) fn arrive(&mut self, events: &[(Offset, BacklogPosition)], unread: Offset) {
         self.arriving = false;
-        if let Some(unread) = unread {
-            if self.is_read() {
-                self.handed_out = Some(unread);
-            }
-            self.behind = true;
+        let known = events.partition_point(|(offset, _)| *offset < unread);
+        let (known, new) = events.split_at(known);
+        if !self.is_read() {
+            self.handed_out.extend(known.iter().map(|(offset, _)| *offset));
+        } else if let Some((_, last)) = known.last() {
+            self.read = last.after();
         }
+        self.behind |= !new.is_empty();
     }
 
-    /// The next event; reads a stretch of the backlog if none is queued. What is
-    /// `unfinished` was handed out already.
-    pub(super) fn next(
-        &mut self,
-        store: &Store,
-        trigger: Id,
-        queue_max: usize,
-        unfinished: impl Fn(Offset) -> bool,
-    ) -> Option<Location> {
+    /// They do not arrive.
+    pub(super) fn stay(&mut self) {
+        self.arriving = false;
+    }
+
+    /// The next event; reads a stretch of the backlog if none is queued.
+    pub(super) fn next(&mut self, store: &Store, trigger: Id, queue_max: usize) -> Option<Location> {
         if self.queue.is_empty() {
-            self.read(store, trigger, queue_max, unfinished);
+            self.read(store, trigger, queue_max);
         }
         self.queue.pop_front().map(|(offset, at)| Location { offset, moved: Some(at) })
     }
 
-    fn read(&mut self, store: &Store, trigger: Id, queue_max: usize, unfinished: impl Fn(Offset) -> bool) {
-        let (queue, handed_out) = (&mut self.queue, self.handed_out);
+    fn read(&mut self, store: &Store, trigger: Id, queue_max: usize) {
+        let (queue, handed_out) = (&mut self.queue, &mut self.handed_out);
         let to = store.durable_in(self.read.broker()).unwrap_or(self.read);
         let scanned = store.scan_backlog(self.read, to, &mut Budget::turn(), |event, at| {
-            let is_new = handed_out.is_none_or(|below| event.offset >= below) && !unfinished(event.offset);
-            if is_new && event.is_for(trigger) {
+            if !handed_out.remove(&event.offset) && event.is_for(trigger) {
                 if queue.len() == queue_max {
                     return ControlFlow::Break(());
                 }

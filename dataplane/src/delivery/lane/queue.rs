@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::store::Offset;
+use crate::store::{BacklogPosition, Offset};
 
 /// Positions in the order of the log. When it is full it remembers where it fell
 /// behind, and the log is read from there: memory stays bounded whatever the
@@ -68,6 +68,11 @@ impl Queue {
     /// to a position.
     pub(super) fn unread(&self, fanned_out: Offset) -> Offset {
         self.first().unwrap_or(fanned_out.max(self.begin))
+    }
+
+    /// These are to be handed out of a backlog. Ascending, as all that is queued.
+    pub(super) fn hand_over(&mut self, moved: &[(Offset, BacklogPosition)]) {
+        self.offsets.retain(|offset| moved.binary_search_by_key(offset, |(moved, _)| *moved).is_err());
     }
 
     /// Nothing below `end` is to be handed out. True if that changed anything.
