@@ -242,7 +242,7 @@ const FAILURES: [(&str, Fail); 5] = [
         connection.reset();
     }),
     ("closed within the body", |mut connection| {
-        connection.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+        connection.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf");
     }),
 ];
 

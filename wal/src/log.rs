@@ -49,6 +49,8 @@ impl Active {
 /// Positions: `durable() <= end()`; `durable()` moves in `poll` only.
 pub struct Log {
     options: Options,
+    /// Bytes of every segment made from now on; see [`make_fit`](Self::make_fit).
+    segment_bytes: u64,
     storage: Box<dyn Storage>,
     flush: Flush,
     /// Full segments, ascending; each ends where the next begins.
@@ -140,6 +142,7 @@ impl Log {
         let flush = Flush::new(header.base, end);
         let times = last.map_or((0, 0), |last| (last.first_time_ms, last.last_time_ms));
         let mut log = Self {
+            segment_bytes: options.segment_bytes,
             options,
             storage,
             flush,

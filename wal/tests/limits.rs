@@ -39,6 +39,36 @@ fn the_largest_record_fits_and_one_byte_more_does_not() {
 }
 
 #[test]
+fn a_log_makes_its_segments_fit_for_a_larger_record_when_asked() {
+    let options = Options { max_bytes: 96 * 1024, ..small() };
+    let large = vec![9; 3 * options.segment_bytes as usize];
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&options).unwrap();
+    log.set_cursor(1, Cursor::default());
+    append(&mut log, b"before");
+    let refused = log.append(EVENT, 0, Fsync::Always, &[&large]).unwrap_err();
+    assert!(matches!(refused, AppendError::TooLarge { .. }), "{refused}");
+    log.make_fit(large.len() as u64).unwrap();
+    log.make_fit(1).unwrap();
+    while let Err(error) = log.append(EVENT, 0, Fsync::Always, &[&large]) {
+        assert!(matches!(error, AppendError::Full(_)), "{error}");
+        flush(&mut log).unwrap();
+    }
+    append(&mut log, b"after");
+    flush(&mut log).unwrap();
+    assert!(log.make_fit(u64::MAX / 2).is_err());
+    drop(log);
+    // It opens with the smaller segments, and goes on with them.
+    let (mut log, _) = disk.open(&options).unwrap();
+    let bodies: Vec<_> = read_all(&log).into_iter().map(|entry| entry.body.to_vec()).collect();
+    assert_eq!(bodies, [b"before".to_vec(), large.clone(), b"after".to_vec()]);
+    assert_eq!(log.segment_bytes_max(), Options::segment_bytes_for(large.len() as u64));
+    let refused = log.append(EVENT, 0, Fsync::Always, &[&large]).unwrap_err();
+    assert!(matches!(refused, AppendError::TooLarge { .. }), "{refused}");
+    append(&mut log, b"small");
+}
+
+#[test]
 fn the_largest_record_fits_beside_as_many_cursors_as_there_can_be() {
     let options = small();
     let disk = Disk::new();

@@ -344,6 +344,13 @@ impl CommitLog {
         self.committed(Stored { lsn: Lsn(end.0.saturating_sub(1)), fsync: Fsync::Always }).await;
     }
 
+    /// Has room made for a record of `bytes` from another log, which may be from
+    /// before the limits were lowered; until then it is refused as full. False if
+    /// no segment can be so large.
+    pub(super) fn make_fit(&self, bytes: usize) -> bool {
+        self.log.borrow_mut().make_fit(bytes as u64).is_ok()
+    }
+
     /// Why nothing new is to be taken in: what room is left is for what leads to
     /// more room, such as replies to events that would otherwise stay.
     pub(super) fn shortage(&self) -> Option<Full> {

@@ -93,13 +93,13 @@ impl DeadLetters {
                 log.committed(stored).await;
                 Kept::Stored
             }
+            // What is being prepared or flushed is room in a moment, and what the
+            // process is short of comes back.
+            Err(AppendError::Full(Full::Preparing | Full::Pending | Full::NoResources(_))) => Kept::NotNow,
+            Err(AppendError::TooLarge { bytes, .. }) if log.make_fit(bytes as usize) => Kept::NotNow,
             Err(error) => {
                 tracing::warn!(directory = %self.directory.display(), "cannot keep a dead letter: {error}");
-                // What is being prepared or flushed is room in a moment.
-                match error {
-                    AppendError::Full(Full::Preparing | Full::Pending) => Kept::NotNow,
-                    _ => Kept::Full,
-                }
+                Kept::Full
             }
         }
     }

@@ -93,6 +93,7 @@ async fn append(backlog: &Backlog, newcomers: &[Id], left: &[Left]) -> Option<(e
         match backlog.append(newcomers, left) {
             Ok(appended) => return Some(appended),
             Err(AppendError::Full(_)) => time::sleep(ROOM_PAUSE).await,
+            Err(AppendError::TooLarge { bytes, .. }) if backlog.log.make_fit(bytes as usize) => {}
             Err(error) => {
                 tracing::error!("cannot move events to a backlog: {error}");
                 return None;

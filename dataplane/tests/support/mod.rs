@@ -186,6 +186,7 @@ impl Plane {
     /// The sum of a metric over its labels.
     pub fn metric(&self, name: &str) -> u64 {
         let metrics = self.get("/metrics").text();
+        assert!(metrics.contains(&format!("# TYPE {name} ")), "there is no metric {name}");
         let lines = metrics.lines().filter_map(|line| line.strip_prefix(name));
         let of_this = lines.filter(|rest| rest.starts_with(['{', ' ']));
         of_this.filter_map(|rest| rest.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>() as u64

@@ -137,7 +137,7 @@ impl Log {
     /// next.
     fn reserve(&mut self, time_ms: u64, bytes: u64) -> Result<Room, AppendError> {
         self.check()?;
-        let max = limits::group_bytes_max(self.options.segment_bytes);
+        let max = limits::group_bytes_max(self.segment_bytes);
         if bytes > max {
             return Err(AppendError::TooLarge { bytes, max });
         }

@@ -6,9 +6,10 @@ use std::{io, sync::Arc, time::Duration};
 use super::{Log, poisoned};
 use crate::{
     canary::{Canary, planted},
-    error::{Full, Poisoned, Stage, is_resource_shortage, is_space_shortage},
-    limits::{SEGMENT_RETRY, SPARE_SEGMENTS},
+    error::{Full, OptionsError, Poisoned, Stage, is_resource_shortage, is_space_shortage},
+    limits::{SEGMENT_RETRY, SEGMENTS_MIN, SPARE_SEGMENTS},
     lsn::Lsn,
+    options::Options,
     reader::Extent,
     segment::{HEADER_BYTES, Header},
     storage::Chore,
@@ -52,7 +53,26 @@ impl Log {
     #[must_use]
     pub fn segment_bytes_max(&self) -> u64 {
         let there = self.full.iter().map(|extent| extent.header).chain([self.active.header]);
-        there.map(|header| header.segment_bytes).fold(self.options.segment_bytes, u64::max)
+        there.map(|header| header.segment_bytes).fold(self.segment_bytes, u64::max)
+    }
+
+    /// Has segments made so large, until the log is opened again, that bodies of
+    /// `record_bytes` are taken: for records of another log, from before its own
+    /// `segment_bytes` was lowered. What stands ready is used up first; meanwhile
+    /// they are refused as [`Full::Preparing`].
+    ///
+    /// # Errors
+    /// No segment can be so large.
+    pub fn make_fit(&mut self, record_bytes: u64) -> Result<(), OptionsError> {
+        let segment_bytes = self.segment_bytes.max(Options::segment_bytes_for(record_bytes));
+        let max_bytes = self.options.max_bytes.max(SEGMENTS_MIN * segment_bytes);
+        let options = Options { segment_bytes, max_bytes, ..self.options.clone() };
+        if options.record_bytes_max() < record_bytes {
+            return Err(OptionsError::SegmentBytes(segment_bytes));
+        }
+        options.validate()?;
+        (self.segment_bytes, self.options.max_bytes) = (segment_bytes, max_bytes);
+        Ok(())
     }
 
     /// Lets go of the segments that no cursor needs, as far as the log itself
@@ -151,7 +171,7 @@ impl Log {
             return;
         }
         let last = self.spares.back().unwrap_or(&self.active.header);
-        let next = last.following(self.options.segment_bytes);
+        let next = last.following(self.segment_bytes);
         let Usage { bytes, max_bytes, .. } = self.usage();
         if bytes + next.segment_bytes > max_bytes {
             if !self.removing.is_empty() || self.remove_oldest() {
