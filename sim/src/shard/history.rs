@@ -191,9 +191,30 @@ fn judge(scene: &Rc<Scene>, segment_bytes: u64) {
     for _ in &kept {
         scene.saw(Seen::KeptDeadLetter);
     }
+    note_what_happened(scene);
     let broken = with_evidence(scene, &kept, |evidence| evidence.broken());
     if let Some(broken) = broken {
         scene.violated(broken);
+    }
+}
+
+/// What nobody notes while it happens.
+fn note_what_happened(scene: &Scene) {
+    let mut ledger = scene.ledger.borrow_mut();
+    let twice =
+        ledger.answered.values().filter(|answers| answers.iter().filter(|a| a.ok && !a.is_sink).count() > 1);
+    let happened = [
+        (Seen::DeliveredTwice, twice.count() as u64),
+        (Seen::DroppedDeadLetter, ledger.dropped.values().sum()),
+    ];
+    let disks = scene.machine.disks.borrow();
+    let of_backlogs = [
+        (Seen::MovedToBacklog, disks.made.get("backlog").copied().unwrap_or(0)),
+        (Seen::BacklogRemoved, disks.removals),
+        (Seen::BacklogReopened, disks.returns),
+    ];
+    for (seen, times) in happened.into_iter().chain(of_backlogs) {
+        (0..times).for_each(|_| ledger.saw(seen));
     }
 }
 

@@ -18,7 +18,7 @@ macro_rules! sights {
 sights! {
     // Of producers.
     Accepted, AcceptedBatch, EmptyBatch, RefusedTooLarge, RefusedFull, RefusedOverQuota, RefusedUnknownBroker,
-    RefusedDraining, Vanished, SentSlowly, SentInChunks, SentStructured,
+    Vanished, SentSlowly, SentInChunks, SentStructured,
     // Of subscribers.
     Delivered, DeliveredTwice, AnsweredLate, AnsweredTwice, IdleTimeout, Hung, Reset, Refused, Replied,
     DeadLettered, KeptDeadLetter, DroppedDeadLetter,

@@ -24,6 +24,11 @@ pub(crate) struct Disks {
     faults: Faults,
     is_full: bool,
     is_out_of_descriptors: bool,
+    /// Logs that were made, were removed, and came back with the power, by the
+    /// name of the directory that they lie in.
+    pub(crate) made: BTreeMap<String, u64>,
+    pub(crate) removals: u64,
+    pub(crate) returns: u64,
 }
 
 impl Disks {
@@ -36,6 +41,9 @@ impl Disks {
             faults: Faults::default(),
             is_full: false,
             is_out_of_descriptors: false,
+            made: BTreeMap::new(),
+            removals: 0,
+            returns: 0,
         }
     }
 
@@ -77,6 +85,8 @@ impl Disks {
         disk.state().faults = self.faults;
         disk.state().is_full = self.is_full;
         disk.state().is_out_of_descriptors = self.is_out_of_descriptors;
+        let place = directory.parent().and_then(Path::file_name).unwrap_or_default();
+        *self.made.entry(place.to_string_lossy().into_owned()).or_default() += 1;
         self.by_directory.insert(directory.to_owned(), disk.clone());
         disk
     }
@@ -89,6 +99,7 @@ impl Disks {
 
     pub(crate) fn remove(&mut self, directory: &Path) {
         if let Some(disk) = self.by_directory.remove(directory) {
+            self.removals += 1;
             self.removed.push((directory.to_owned(), disk));
         }
     }
@@ -119,6 +130,7 @@ impl Disks {
             // That a directory is gone was not synced.
             if self.random.coin() && !self.by_directory.contains_key(&directory) {
                 disk.cut_power();
+                self.returns += 1;
                 self.by_directory.insert(directory, disk);
             }
         }
