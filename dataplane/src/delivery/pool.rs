@@ -144,12 +144,17 @@ impl Pool {
                 connections.pop();
             }
         }
+        let place = Rc::new(RefCell::new(None));
         poll_fn(|context| {
             if self.slots.free.get() > 0 {
                 self.slots.free.set(self.slots.free.get() - 1);
+                self.slots.leave(&place);
                 return Poll::Ready(());
             }
-            self.slots.waiters.borrow_mut().push_back(context.waker().clone());
+            // One who looks again without having been called keeps its one place.
+            if place.borrow_mut().replace(context.waker().clone()).is_none() {
+                self.slots.waiters.borrow_mut().push_back(Rc::clone(&place));
+            }
             Poll::Pending
         })
         .await;
@@ -187,12 +192,30 @@ const BUFFER_KEPT_BYTES: usize = 32 * 1024;
 
 struct Slots {
     free: Cell<usize>,
-    waiters: RefCell<VecDeque<Waker>>,
+    waiters: RefCell<VecDeque<Place>>,
 }
+
+/// A place in the queue for a connection; a waker is in it while it is there.
+type Place = Rc<RefCell<Option<Waker>>>;
 
 impl Slots {
     fn has_waiters(&self) -> bool {
         !self.waiters.borrow().is_empty()
+    }
+
+    /// Who has what it waited for leaves the queue: its call is for another.
+    fn leave(&self, place: &Place) {
+        if place.borrow_mut().take().is_some() {
+            self.waiters.borrow_mut().retain(|waiting| !Rc::ptr_eq(waiting, place));
+        }
+    }
+
+    /// Calls the first who waits.
+    fn call(&self) {
+        let first = self.waiters.borrow_mut().pop_front();
+        if let Some(waker) = first.and_then(|place| place.borrow_mut().take()) {
+            waker.wake();
+        }
     }
 }
 
@@ -202,8 +225,6 @@ struct Slot(Rc<Slots>);
 impl Drop for Slot {
     fn drop(&mut self) {
         self.0.free.set(self.0.free.get() + 1);
-        if let Some(waiter) = self.0.waiters.borrow_mut().pop_front() {
-            waiter.wake();
-        }
+        self.0.call();
     }
 }
