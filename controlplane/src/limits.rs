@@ -62,6 +62,10 @@ pub const SETTLE_MAX: Duration = Duration::from_millis(250);
 /// net for lost reports and network file systems.
 pub const REREAD: Duration = Duration::from_secs(2);
 
+/// Pause between two looks whether the snapshot folder is still the one that was
+/// opened: two calls of `stat`.
+pub const FOLLOW: Duration = Duration::from_millis(250);
+
 /// Pause between full reads when the file system cannot report changes.
 pub const REREAD_UNWATCHED: Duration = Duration::from_millis(250);
 

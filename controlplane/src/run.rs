@@ -12,7 +12,6 @@ use std::{
 };
 
 use eagre_snapshot::{DirError, EndpointError, PublishError, StatsReader};
-use notify::RecommendedWatcher;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -25,7 +24,7 @@ use crate::load::{Loaded, load};
 use crate::publish::Publication;
 use crate::resolve::{IngressUrlError, Resolver};
 use crate::source::files::{self, SourceFile, Sources};
-use crate::source::watch::watch;
+use crate::source::watch::Watch;
 use crate::status::{Answer, Status};
 use crate::{builtin, exit, limits, log};
 
@@ -97,8 +96,13 @@ struct ControlPlane {
     /// Whether the manifests have errors, so that an older state is in force.
     broken: bool,
     notices: Receiver<Notice>,
-    reread: Duration,
-    _watcher: Option<RecommendedWatcher>,
+    /// For the watch.
+    sender: SyncSender<Notice>,
+    /// `None` while only reading again shows changes.
+    watch: Option<Watch>,
+    /// What stands in the way of watching, and of publishing, as told.
+    watch_problem: Option<String>,
+    publish_problem: Option<String>,
 }
 
 impl ControlPlane {
@@ -114,8 +118,6 @@ impl ControlPlane {
         let status = Status::new(StatsReader::open(&args.snapshot)?);
         let (sender, notices) = sync_channel(limits::NOTICES_MAX);
         stop_on_signals(sender.clone()).map_err(StartError::Signals)?;
-        // Watching begins before reading: a change in between is a notice.
-        let watcher = watch_or_poll(&args.filename, sender);
         let mut control_plane = ControlPlane {
             paths: args.filename,
             builtin,
@@ -127,9 +129,13 @@ impl ControlPlane {
             sources: Sources::default(),
             broken: false,
             notices,
-            reread: if watcher.is_some() { limits::REREAD } else { limits::REREAD_UNWATCHED },
-            _watcher: watcher,
+            sender,
+            watch: None,
+            watch_problem: None,
+            publish_problem: None,
         };
+        // Watching begins before reading: a change in between is a notice.
+        control_plane.keep_watch();
         control_plane.sources = control_plane.read();
         control_plane.apply()?;
         if control_plane.broken && control_plane.publication.generation().is_none() {
@@ -148,9 +154,11 @@ impl ControlPlane {
     }
 
     fn run(mut self) {
-        let mut reread_at = Instant::now() + self.reread;
+        let mut reread_at = Instant::now() + self.reread();
         loop {
-            let wake_at = self.status.next_look().map_or(reread_at, |look| look.min(reread_at));
+            let follow_at = Instant::now() + limits::FOLLOW;
+            let wake_at =
+                self.status.next_look().map_or(follow_at, |look| look.min(follow_at)).min(reread_at);
             match self.notices.recv_timeout(wake_at.saturating_duration_since(Instant::now())) {
                 Ok(Notice::Changed) => match self.settle() {
                     Notice::Changed => reread_at = Instant::now(),
@@ -161,8 +169,9 @@ impl ControlPlane {
             }
             if Instant::now() >= reread_at {
                 self.refresh();
-                reread_at = Instant::now() + self.reread;
+                reread_at = Instant::now() + self.reread();
             }
+            self.keep_published();
             self.look();
         }
         info!("stopped; what was published stays in force");
@@ -187,8 +196,62 @@ impl ControlPlane {
         sources
     }
 
+    fn reread(&self) -> Duration {
+        if self.watch.is_some() { limits::REREAD } else { limits::REREAD_UNWATCHED }
+    }
+
+    /// Watches again where what was watched is gone or another.
+    fn keep_watch(&mut self) {
+        if self.watch.as_ref().is_some_and(Watch::is_current) {
+            return;
+        }
+        let sender = self.sender.clone();
+        // A full channel holds notices enough.
+        match Watch::new(&self.paths, move || _ = sender.try_send(Notice::Changed)) {
+            Ok(watch) => {
+                if self.watch.replace(watch).is_some() || self.watch_problem.take().is_some() {
+                    info!("a folder of the manifests was replaced, and is watched again");
+                }
+            }
+            Err(error) => {
+                self.watch = None;
+                let (pause, problem) = (limits::REREAD_UNWATCHED.as_millis(), error.to_string());
+                if self.watch_problem.as_ref() != Some(&problem) {
+                    warn!(
+                        "changes are looked for every {pause} ms, because the manifests cannot be watched: {problem}"
+                    );
+                    self.watch_problem = Some(problem);
+                }
+            }
+        }
+    }
+
+    /// Sees to it that what is in force is found in the snapshot folder, whatever
+    /// became of that.
+    fn keep_published(&mut self) {
+        match self.publication.keep() {
+            Ok(published) => {
+                self.publish_problem = None;
+                let Some((generation, snapshot)) = published else { return };
+                let (brokers, triggers) = (snapshot.brokers.len(), snapshot.triggers.len());
+                warn!(
+                    "the snapshot folder was removed or replaced; generation {generation} there is what was in force"
+                );
+                self.status.published(generation, brokers, triggers, Instant::now());
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                if self.publish_problem.as_ref() != Some(&problem) {
+                    error!("the snapshot folder was removed or replaced, and cannot be used: {problem}");
+                    self.publish_problem = Some(problem);
+                }
+            }
+        }
+    }
+
     /// Reads again, and acts if anything is different.
     fn refresh(&mut self) {
+        self.keep_watch();
         let sources = self.read();
         if sources == self.sources {
             return;
@@ -258,19 +321,4 @@ fn stop_on_signals(sender: SyncSender<Notice>) -> std::io::Result<()> {
         }
     };
     thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
-}
-
-/// `None` if the file system cannot be watched, so that only reading again
-/// shows changes.
-fn watch_or_poll(paths: &[PathBuf], sender: SyncSender<Notice>) -> Option<RecommendedWatcher> {
-    // A full channel holds notices enough.
-    let watcher = watch(paths, move || _ = sender.try_send(Notice::Changed));
-    watcher
-        .inspect_err(|error| {
-            let pause = limits::REREAD_UNWATCHED.as_millis();
-            warn!(
-                "changes are looked for every {pause} ms, because the manifests cannot be watched: {error}"
-            );
-        })
-        .ok()
 }

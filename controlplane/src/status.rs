@@ -98,7 +98,7 @@ impl Status {
 impl Pending {
     fn answer(&self, stats: &Stats, now: Instant) -> Option<Answer> {
         let Pending { generation, brokers, triggers, .. } = *self;
-        if !stats.shards.is_empty() && stats.applied() >= generation {
+        if stats.has_applied(generation) {
             let (shards, took) = (stats.shards.len(), now - self.published);
             return Some(Answer::Active { generation, shards, brokers, triggers, took });
         }

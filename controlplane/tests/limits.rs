@@ -14,7 +14,7 @@ use eagre_controlplane::{
     manifest::{Object, parse},
     resolve::Resolver,
 };
-use eagre_snapshot::{ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX, Generation, TRIGGERS_MAX, encode};
+use eagre_snapshot::{ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX, TRIGGERS_MAX, encode};
 
 fn check_one(path: &Path) -> Report {
     check(&[path.to_owned()])
@@ -132,7 +132,7 @@ fn the_first_trigger_too_long_is_refused_by_the_place_of_its_manifest() {
     assert!(error.contains(limit), "{error}");
     let first: usize = error[1..error.find('.').unwrap()].parse().unwrap();
     let fits = compiled(first, &path).snapshot.expect("one less is within the limit");
-    assert!(encode(Generation(1), &fits).is_ok());
+    assert!(encode(1, &fits).is_ok());
 }
 
 #[test]

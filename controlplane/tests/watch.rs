@@ -3,149 +3,12 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests move files as an editor or an intruder does")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
-};
+mod support;
 
-use eagre_snapshot::{BrokerSettings, Fsync, Generation, Snapshot, StatsWriter, Subscriber};
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use std::{fs, path::Path, process::Command};
 
-/// Far beyond what anything here takes: a loaded machine must not fail a test.
-const DEADLINE: Duration = Duration::from_secs(180);
-
-/// A folder of manifests, a snapshot folder, and a control plane between them.
-struct Setup {
-    dir: TempDir,
-    child: Option<Child>,
-}
-
-impl Setup {
-    fn new() -> Setup {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("manifests")).unwrap();
-        Setup { dir, child: None }
-    }
-
-    fn manifest(&self, name: &str) -> PathBuf {
-        self.dir.path().join("manifests").join(name)
-    }
-
-    fn snapshots(&self) -> PathBuf {
-        self.dir.path().join("snapshot")
-    }
-
-    fn command(&self, arguments: &[&Path]) -> Command {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eagre-controlplane"));
-        command
-            .arg("--snapshot")
-            .arg(self.snapshots())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .env_remove("RUST_LOG");
-        for argument in arguments {
-            command.arg("-f").arg(argument);
-        }
-        command
-    }
-
-    fn start(&mut self, arguments: &[&Path]) -> Watcher {
-        self.child = Some(self.command(arguments).spawn().unwrap());
-        Watcher { subscriber: Subscriber::open(&self.snapshots()).unwrap(), log: self.dir.path().join("log") }
-    }
-
-    fn stop(&mut self) -> ExitStatus {
-        let mut child = self.child.take().unwrap();
-        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-        child.wait().unwrap()
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("log")).unwrap()
-    }
-}
-
-impl Drop for Setup {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-struct Watcher {
-    subscriber: Subscriber,
-    log: PathBuf,
-}
-
-impl Watcher {
-    /// Waits for generations until one is as wanted.
-    #[track_caller]
-    fn until(&mut self, wanted: impl Fn(&Snapshot) -> bool) -> (Generation, Snapshot) {
-        let deadline = Instant::now() + DEADLINE;
-        let mut seen = Generation::NONE;
-        while Instant::now() < deadline {
-            if let Ok(Some((generation, snapshot))) = self.subscriber.load() {
-                if wanted(&snapshot) {
-                    return (generation, snapshot);
-                }
-                seen = generation;
-            }
-            self.subscriber.wait(seen, Duration::from_millis(100));
-        }
-        panic!("no such generation; log:\n{}", fs::read_to_string(&self.log).unwrap());
-    }
-
-    #[track_caller]
-    fn until_triggers(&mut self, names: &[&str]) -> Generation {
-        self.until(|snapshot| {
-            snapshot.triggers.iter().map(|trigger| trigger.name.as_str()).eq(names.iter().copied())
-        })
-        .0
-    }
-
-    #[track_caller]
-    fn until_logged(&self, text: &str) {
-        self.until_logged_times(1, text);
-    }
-
-    #[track_caller]
-    fn until_logged_times(&self, times: usize, text: &str) {
-        let deadline = Instant::now() + DEADLINE;
-        while Instant::now() < deadline {
-            if fs::read_to_string(&self.log).unwrap().matches(text).count() >= times {
-                return;
-            }
-            sleep(Duration::from_millis(10));
-        }
-        panic!("`{text}` was not logged {times} times:\n{}", fs::read_to_string(&self.log).unwrap());
-    }
-}
-
-fn broker() -> String {
-    "apiVersion: eventing.knative.dev/v1\nkind: Broker\nmetadata: {name: b}\n".to_owned()
-}
-
-fn trigger(name: &str) -> String {
-    format!(
-        "---\napiVersion: eventing.knative.dev/v1\nkind: Trigger\nmetadata: {{name: {name}}}\n\
-         spec: {{broker: b, subscriber: {{uri: 'http://127.0.0.1:9/'}}}}\n"
-    )
-}
-
-/// Writes beside the target and renames, as editors do.
-#[expect(clippy::disallowed_methods, reason = "stands for an editor, which does not sync either")]
-fn replace(path: &Path, text: &str) {
-    let temporary = path.with_extension("tmp");
-    fs::write(&temporary, text).unwrap();
-    fs::rename(temporary, path).unwrap();
-}
+use eagre_snapshot::{BrokerSettings, Fsync, Generation, StatsWriter, Subscriber};
+use support::{Setup, Watcher, broker, replace, trigger};
 
 #[test]
 fn an_edit_is_published_and_no_change_is_not() {
@@ -159,7 +22,7 @@ fn an_edit_is_published_and_no_change_is_not() {
     watcher.until_logged("nothing changed; generation 1 stays in force");
     fs::write(&path, broker() + &trigger("t1") + &trigger("t2")).unwrap();
     let second = watcher.until_triggers(&["t1", "t2"]);
-    assert_eq!((first, second), (Generation(1), Generation(2)));
+    assert_eq!((first, second), (1, 2));
 }
 
 #[test]
@@ -204,9 +67,9 @@ fn an_invalid_edit_changes_nothing_until_it_is_mended() {
     replace(&path, &(broker() + &trigger("t2") + &broken));
     watcher.until_logged("`spec.broker` is empty");
     watcher.until_logged("generation 1 stays in force");
-    assert_eq!(watcher.subscriber.generation(), Generation(1));
+    assert_eq!(watcher.subscriber.generation().number, 1);
     replace(&path, &(broker() + &trigger("t2") + &trigger("t3")));
-    assert_eq!(watcher.until_triggers(&["t2", "t3"]), Generation(2));
+    assert_eq!(watcher.until_triggers(&["t2", "t3"]), 2);
     watcher.until_logged("manifests are valid again");
 }
 
@@ -225,7 +88,7 @@ fn a_brokers_settings_follow_its_config_map() {
     let named = broker() + "spec: {config: {apiVersion: v1, kind: ConfigMap, name: c}}\n";
     replace(&setup.manifest("a.yaml"), &named);
     watcher.until_logged("there is no ConfigMap default/c");
-    assert_eq!(watcher.subscriber.generation(), Generation(1));
+    assert_eq!(watcher.subscriber.generation().number, 1);
     replace(&path, &config("eagre.fsync: never"));
     watcher.until(|snapshot| snapshot.brokers[0].settings.fsync == Some(Fsync::Never));
     replace(&path, &config("eagre.fsync: 5ms"));
@@ -236,11 +99,11 @@ fn a_brokers_settings_follow_its_config_map() {
     watcher.until_logged("config.yaml:4:21: error: `data.eagre.fsync` cannot be `sometimes`");
     fs::remove_file(&path).unwrap();
     watcher.until_logged_times(2, "there is no ConfigMap default/c");
-    assert_eq!((third, watcher.subscriber.generation()), (Generation(3), Generation(3)));
+    assert_eq!((third.number, watcher.subscriber.generation().number), (3, 3));
     replace(&path, &config("eagre.backlog.max-bytes: 1Gi"));
     let (fourth, snapshot) =
         watcher.until(|snapshot| snapshot.brokers[0].settings.backlog_bytes_max == Some(1 << 30));
-    assert_eq!((fourth, snapshot.brokers[0].settings.fsync), (Generation(4), None));
+    assert_eq!((fourth.number, snapshot.brokers[0].settings.fsync), (4, None));
     assert_eq!(snapshot.brokers[1].settings, BrokerSettings::default());
 }
 
@@ -255,7 +118,7 @@ fn a_named_file_that_vanishes_or_is_truncated_changes_nothing() {
     watcher.until_logged("the file is empty");
     fs::remove_file(&path).unwrap();
     watcher.until_logged("No such file");
-    assert_eq!(watcher.subscriber.generation(), Generation(1));
+    assert_eq!(watcher.subscriber.generation().number, 1);
     fs::write(&path, broker() + &trigger("t2")).unwrap();
     watcher.until_triggers(&["t2"]);
 }
@@ -286,7 +149,7 @@ fn invalid_manifests_at_the_start_keep_a_good_generation() {
     let mut watcher = setup.start(&[&path]);
     watcher.until_logged("generation 1 stays in force");
     fs::write(&path, broker() + &trigger("t2")).unwrap();
-    assert_eq!(watcher.until_triggers(&["t2"]), Generation(2));
+    assert_eq!(watcher.until_triggers(&["t2"]), 2);
 }
 
 #[test]
@@ -298,7 +161,7 @@ fn a_restart_with_the_same_manifests_publishes_nothing() {
     assert_eq!(setup.stop().code(), Some(0), "{}", setup.log());
     let watcher = setup.start(&[&path]);
     watcher.until_logged("nothing changed; generation 1 stays in force");
-    assert_eq!(watcher.subscriber.generation(), Generation(1));
+    assert_eq!(watcher.subscriber.generation().number, 1);
 }
 
 #[test]
@@ -313,7 +176,7 @@ fn a_generation_in_another_format_is_replaced_at_the_start() {
     fs::remove_file(&file).unwrap();
     fs::write(&file, include_bytes!("../../snapshot/tests/golden/v1.snapshot")).unwrap();
     let mut watcher = setup.start(&[&path]);
-    assert_eq!(watcher.until(|snapshot| snapshot.brokers.len() == 1).0, Generation(2));
+    assert_eq!(watcher.until(|snapshot| snapshot.brokers.len() == 1).0.number, 2);
     watcher.until_logged("format version: 1.0, and this build reads 3.x");
 }
 
@@ -374,14 +237,15 @@ fn the_data_planes_answer_is_logged_once() {
     let path = setup.manifest("a.yaml");
     fs::write(&path, broker() + &trigger("t1")).unwrap();
     let mut watcher = setup.start(&[&path]);
-    let first = watcher.until_triggers(&["t1"]);
+    watcher.until_triggers(&["t1"]);
+    let first = watcher.subscriber.generation();
     let mut stats = StatsWriter::create(&setup.snapshots(), 2, 16).unwrap();
     let shards = [stats.shard(0).unwrap(), stats.shard(1).unwrap()];
     shards.iter().for_each(|shard| shard.applied(first));
     watcher.until_logged("generation 1 active on 2 shards, 1 brokers, 1 triggers, ");
     fs::write(&path, broker() + &trigger("t2")).unwrap();
-    let second = watcher.until_triggers(&["t2"]);
-    stats.refuse(second, "not today");
+    watcher.until_triggers(&["t2"]);
+    stats.refuse(watcher.subscriber.generation(), "not today");
     watcher.until_logged("generation 2 refused by the data plane, which keeps the one before: not today");
     assert_eq!(setup.stop().code(), Some(0));
     assert_eq!(setup.log().matches(" active on ").count(), 1);

@@ -21,11 +21,11 @@
 //! control plane resolves them), the encoding of events (`eagre-event`), every
 //! lock on the path of an event.
 
-// A door beside the process's, for those who run the shards on a world of theirs.
-#[cfg(feature = "simulation")]
-pub mod simulation;
 // The process: from arguments to running shards, and its end.
 mod process;
+// The same on another world than this machine's.
+#[cfg(feature = "simulation")]
+pub mod simulation;
 // What is told about it.
 mod admin;
 // One shard, wired.

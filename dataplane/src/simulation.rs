@@ -153,13 +153,13 @@ impl Process {
     pub fn configure(&mut self, generation: Generation, snapshot: Snapshot) -> Result<(), String> {
         let kept: std::collections::BTreeSet<Id> = snapshot.triggers.iter().map(|t| t.id).collect();
         self.slots.retain(|id| kept.contains(&id));
-        let compiled = Table::compile(generation.0, snapshot, &self.current, &mut self.slots);
+        let compiled = Table::compile(generation, snapshot, &self.current, &mut self.slots);
         let table = compiled.map_err(|error| {
             self.stats.refuse(generation, &error.to_string());
             error.to_string()
         })?;
         self.current = Arc::new(table);
-        self.tables.store(generation, Arc::clone(&self.current));
+        self.tables.store(Arc::clone(&self.current));
         Ok(())
     }
 

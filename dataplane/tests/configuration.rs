@@ -3,13 +3,13 @@
 
 mod support;
 
-use eagre_snapshot::StatsReader;
+use eagre_snapshot::{Counter, Publisher, Stats, StatsReader};
 use rustix::process::{Pid, Signal, kill_process};
 use support::{Plane, Subscriber, answer, event, eventually, snapshot, trigger};
 
 fn applied(plane: &Plane) -> u64 {
     let stats = StatsReader::open(&plane.directory.path().join("run")).unwrap().read().unwrap();
-    stats.map_or(0, |stats| stats.applied().0)
+    stats.map_or(0, |stats| stats.applied().number)
 }
 
 /// A stop signal reaches the threads of a process one after another.
@@ -38,7 +38,7 @@ fn a_corrupt_snapshot_is_refused_and_the_last_one_stays_in_force() {
 
     let reader = StatsReader::open(&plane.directory.path().join("run")).unwrap();
     let refused = || reader.read().unwrap().and_then(|stats| stats.refused);
-    eventually("the refusal is reported", || refused().is_some_and(|refusal| refusal.generation.0 == 2));
+    eventually("the refusal is reported", || refused().is_some_and(|refusal| refusal.generation.number == 2));
     assert_eq!(applied(&plane), 1);
     assert_eq!(plane.send(&event("still", "", b"x")).status, 202);
     assert_eq!(subscriber.wait_for(1)[0].id(), "still");
@@ -99,4 +99,43 @@ fn a_configuration_that_changes_under_load_loses_nothing() {
         subscriber.wait_for(500).iter().map(|event| event.id().parse().unwrap()).collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..500).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_snapshot_directory_that_is_removed_and_made_again_is_followed_and_nothing_stops_meanwhile() {
+    let subscriber = Subscriber::start(|_| answer(200));
+    let there = snapshot(vec![trigger("t", subscriber.address)]);
+    let mut plane = Plane::start(&there, &[]);
+    plane.publish(&there);
+    plane.publish(&there);
+    eventually("the third generation is applied", || applied(&plane) == 3);
+    let run = plane.directory.path().join("run");
+    let reader = StatsReader::open(&run).unwrap();
+    for (round, name) in ["one", "two"].into_iter().enumerate() {
+        // Files may come back while it is removed.
+        eventually("the directory is removed", || std::fs::remove_dir_all(&run).is_ok());
+        assert_eq!(plane.get("/readyz").status, 200, "what is in force stays so");
+        assert_eq!(plane.send(&event(&format!("{name} before"), "", b"x")).status, 202);
+        subscriber.wait_for(2 * round + 1);
+
+        eventually("who serves where is told again", || run.join("dataplane.json").exists());
+        let mut publisher = Publisher::open(&run).unwrap();
+        let triggers = ["t", name].map(|name| trigger(name, subscriber.address));
+        let mut only_later = triggers.to_vec();
+        only_later[1].filter = eagre_filter::Filter::Exact(vec![("type".into(), "never".into())]);
+        let first = publisher.publish(&snapshot(only_later)).unwrap();
+        assert_eq!(first.number, 1, "numbers begin anew");
+        let stats = || reader.read().ok().flatten();
+        eventually("it is applied", || stats().is_some_and(|stats| stats.has_applied(first)));
+        assert_eq!(plane.get("/readyz").status, 200);
+        assert!(plane.get("/v1/triggers").text().contains(&format!("\"name\":\"{name}\"")));
+        assert_eq!(plane.send(&event(&format!("{name} after"), "", b"x")).status, 202);
+        subscriber.wait_for(2 * round + 2);
+        let delivered = |stats: &Stats| stats.triggers[&triggers[0].id][Counter::Delivered];
+        eventually("counts get there", || {
+            stats().is_some_and(|stats| delivered(&stats) == 2 * round as u64 + 2)
+        });
+    }
+    assert_eq!(plane.stop(), Some(0));
+    assert!(!run.join("dataplane.json").exists());
 }

@@ -37,7 +37,6 @@ const OUTSIDE: &[(&str, &[(&str, &str)])] = &[
                 "admin/mod.rs",
                 "the admin port has threads of its own, so that it answers when a shard does not",
             ),
-            ("admin/tests.rs", "a client of the admin port"),
             (
                 "process/plane.rs",
                 "the process's own thread, or that of the configuration, waits for a mailbox",

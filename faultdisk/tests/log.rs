@@ -6,7 +6,9 @@
 use std::{collections::VecDeque, env, ops::Range, path::PathBuf};
 
 use eagre_faultdisk::{Cut, Loss};
-use eagre_wal::{AppendError, Backend, Cursor, Fsync, Kind, Log, Lsn, OpenError, Options, Place, Poisoned};
+use eagre_wal::{
+    AppendError, Backend, Cursor, Fsync, Kind, Log, Lsn, OpenError, Options, Place, Poisoned, remove_log,
+};
 use rustix::event::{PollFd, PollFlags, poll};
 use support::Mounted;
 
@@ -277,4 +279,35 @@ fn what_is_durable_survives_a_power_cut_at_each_operation() {
         let mut life = account.open().expect("the log opens");
         life.append().and_then(|()| life.flush()).expect("the log works");
     }
+}
+
+#[test]
+fn a_log_whose_removal_a_power_cut_breaks_off_is_whole_or_none() {
+    let (mut whole, mut none) = (0, 0);
+    for operations in 0..16 {
+        for loss in [Loss::Everything, Loss::Random(operations), Loss::Random(operations + 100)] {
+            let mut account = Account::new(Backend::Thread);
+            let mut life = account.open().expect("the log opens");
+            while life.account.durable < 100 {
+                life.append().and_then(|()| life.flush()).expect("the disk works");
+            }
+            drop(life);
+            let directory = account.directory();
+            account.mounted.disk.faults().die_after(operations);
+            let removed = remove_log(&directory);
+            account.cut(loss);
+            account.mount();
+            assert!(removed.is_err() || !directory.exists(), "it is durably gone");
+            let (log, _) =
+                Log::open(&directory, options(Backend::Thread)).expect("what is left is no damage");
+            match log.records() {
+                0 => none += 1,
+                records => {
+                    assert_eq!(records, account.durable);
+                    whole += 1;
+                }
+            }
+        }
+    }
+    assert!(whole > 2 && none > 2, "{whole} were there, {none} were not");
 }

@@ -7,7 +7,7 @@ use std::{fs, path::Path, time::UNIX_EPOCH};
 use eagre_event::{Draft, Ttl};
 use eagre_filter::Filter;
 use eagre_snapshot::{
-    Annotations, Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Fsync, Generation, Id, Snapshot, Trigger,
+    Annotations, Backoff, Broker, BrokerSettings, Delivery, Endpoint, Format, Fsync, Id, Snapshot, Trigger,
     encode,
 };
 
@@ -173,7 +173,7 @@ fn snapshots() -> Vec<Vec<u8>> {
         annotations: [("eagre.eventing.knative.dev/a".to_owned(), "b".to_owned())].into(),
     };
     let snapshot = Snapshot { brokers: vec![broker], triggers: vec![trigger], grace_ms: 0 };
-    let file = encode(Generation(7), &snapshot).expect("a file");
+    let file = encode(7, &snapshot).expect("a file");
     vec![[&[0], &file[..]].concat(), [&[1], &file[40..]].concat(), vec![1, 0, 0]]
 }
 

@@ -72,8 +72,8 @@ fn options() -> Options {
         segment_bytes: SEGMENT_BYTES as u64,
         max_bytes: 8 * SEGMENT_BYTES as u64,
         pending_bytes_max: SEGMENT_BYTES as u64,
-        fsync: Fsync::Always,
         backend: Backend::Thread,
+        ..Options::default()
     }
 }
 
@@ -109,7 +109,7 @@ fn look(dir: &Path) -> Option<Shown> {
 /// Appends a record and waits until it is durable; `None` if there is no room.
 fn append(dir: &Path) -> Option<Lsn> {
     let (mut log, _) = Log::open(dir, options()).expect("what opened once opens again");
-    let lsn = log.append(EVENT, 9, &[b"appended"]).ok();
+    let lsn = log.append(EVENT, 9, Fsync::Always, &[b"appended"]).ok();
     log.submit().expect("the disk works");
     while !log.is_idle() {
         poll(&mut [PollFd::new(&log.event_fd(), PollFlags::IN)], None).expect("an event can be polled");

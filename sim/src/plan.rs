@@ -23,7 +23,7 @@ pub(crate) enum Step {
     SyncAll,
     Release,
     Read,
-    Seek,
+    Last,
     SetClock,
     PassTime,
     FillDisk,
@@ -47,7 +47,7 @@ impl Step {
         (Self::SyncAll, 1),
         (Self::Release, 6),
         (Self::Read, 6),
-        (Self::Seek, 2),
+        (Self::Last, 2),
         (Self::SetClock, 4),
         (Self::PassTime, 4),
         (Self::FillDisk, 2),
@@ -114,7 +114,7 @@ impl Plan {
             fsyncs,
             dies_in_recovery: random.coin(),
             options_change: random.below(3) == 0,
-            crowds: random.below(4) == 0,
+            crowds: random.coin(),
         }
     }
 

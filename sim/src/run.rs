@@ -1,5 +1,14 @@
 //! A simulation: the steps that a seed decides, on a log and on its model.
 
+macro_rules! trace {
+    ($simulation:expr, $($line:tt)+) => {
+        $simulation.disk.state().trace.line(format_args!($($line)+))
+    };
+}
+
+mod cursors;
+mod life;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use eagre_wal::{
@@ -68,12 +77,6 @@ struct Simulation {
     poisoned: bool,
 }
 
-macro_rules! trace {
-    ($simulation:expr, $($line:tt)+) => {
-        $simulation.disk.state().trace.line(format_args!($($line)+))
-    };
-}
-
 impl Simulation {
     fn new(seed: u64, trace: Trace) -> Self {
         let mut random = Random(seed);
@@ -131,7 +134,7 @@ impl Simulation {
                 self.log().release(now);
             }
             Step::Read => self.read(),
-            Step::Seek => self.seek(),
+            Step::Last => self.last(),
             Step::SetClock => self.set_clock(),
             Step::PassTime => {
                 let time = Duration::from_millis(self.random.below(700));
@@ -216,63 +219,6 @@ impl Simulation {
         }
     }
 
-    /// The progress of some consumers, in this log and elsewhere, with a record.
-    fn append_with_progress(&mut self) {
-        let (call, body) = (self.call(), self.body());
-        // What no cursor holds may go in the same call.
-        let held = self.model.cursors.range(..ELSEWHERE).map(|(_, cursor)| cursor.low()).min();
-        let held = held.unwrap_or(self.model.durable);
-        let mut after = BTreeMap::new();
-        for _ in 0..1 + self.random.below(3) {
-            let consumer = self.consumer();
-            let cursor = self.cursor_of(consumer, held);
-            after.insert(consumer, cursor);
-        }
-        for (consumer, cursor) in &after {
-            if !self.model.cursors.contains_key(consumer) {
-                self.register(*consumer, &Cursor { read: cursor.low(), pending: Vec::new() });
-            }
-        }
-        let after: Vec<_> = after.into_iter().collect();
-        let changes: Vec<_> = after.iter().map(|(id, to)| Change::of(&self.model.cursors[id], to)).collect();
-        let progress: Vec<_> =
-            after.iter().zip(&changes).map(|((id, _), c)| (*id, c.progress(*id))).collect();
-        let parts: [&[u8]; 1] = [&body.1];
-        let (record, end) = ((body.0, &parts[..]), self.log().end());
-        let Call { time_ms, fsync } = call;
-        let appended = self.log().append_with_progress(time_ms, fsync, &progress, record);
-        self.note_roll(end, time_ms);
-        if let Some(lsn) = self.appended(&appended) {
-            self.hit(if after.len() > 1 { Branch::ProgressOfSeveral } else { Branch::ProgressWithRecord });
-            // The frames of the cursors lie before the record.
-            self.model.stored_some(Lsn(lsn.0 - 1), time_ms, &after);
-            self.model.appended(call, lsn, vec![body]);
-        }
-    }
-
-    /// What changed of a cursor, and of nobody who is not registered.
-    fn progress(&mut self) {
-        let consumer = self.consumer();
-        let before = self.model.cursors.get(&consumer).cloned();
-        let to = match &before {
-            Some(before) if self.random.below(3) > 0 => self.small_change(before.clone()),
-            _ => self.cursor_of(consumer, Lsn::ZERO),
-        };
-        let change = Change::of(before.as_ref().unwrap_or(&Cursor::default()), &to);
-        let progressed = self.log().progress(consumer, &change.progress(consumer));
-        if before.is_none() {
-            assert_eq!(progressed, Err(ConsumerError::UnknownConsumer(consumer)));
-            self.hit(Branch::StrangerRefused);
-            return;
-        }
-        assert_eq!(progressed, Ok(()));
-        let registered = place(consumer);
-        let other = if registered == Place::Here { Place::Elsewhere } else { Place::Here };
-        let mixed = self.log().update_cursor(consumer, other, &Cursor::default());
-        assert_eq!(mixed, Err(ConsumerError::OtherPlace { consumer, registered }));
-        self.model.cursors.insert(consumer, to);
-    }
-
     fn store_cursors(&mut self) {
         let (end, Call { time_ms, fsync }) = (self.log().end(), self.call());
         let stored = self.log().append_cursors(time_ms, fsync);
@@ -317,79 +263,6 @@ impl Simulation {
             Err(error) => panic!("{error}"),
         };
         self.hit(branch);
-    }
-
-    /// A consumer of those there may be, the one elsewhere among them.
-    fn consumer(&mut self) -> u64 {
-        if self.random.below(8) == 0 { ELSEWHERE } else { self.random.below(CONSUMERS) }
-    }
-
-    fn cursor_of(&mut self, consumer: u64, from: Lsn) -> Cursor {
-        match place(consumer) {
-            Place::Here => self.cursor(from),
-            Place::Elsewhere => {
-                // Positions of which this log knows nothing.
-                let read = Lsn(self.random.next() >> 1);
-                let pending = vec![Pending { lsn: Lsn(read.0 / 2), attempts: 1, due_ms: 2, note: 3 }];
-                Cursor { read, pending }
-            }
-        }
-    }
-
-    /// A cursor within the log, from a position on: records below it are handed
-    /// out, a few of them not finished, or most of them.
-    fn cursor(&mut self, from: Lsn) -> Cursor {
-        let readable = self.model.readable();
-        let readable = &readable[readable.partition_point(|record| record.lsn < from)..];
-        let read = self.random.below(readable.len() as u64 + 1) as usize;
-        let position = match readable.get(read) {
-            Some(record) => record.lsn,
-            None => self.model.durable.max(self.model.first),
-        };
-        let crowds = self.plan.crowds && self.random.coin();
-        let mut pending = Vec::new();
-        // To the log, any position is one of a record.
-        let places = (0..if crowds { FRAME_HEADER_BYTES } else { 1 }).step_by(4);
-        for lsn in readable[..read].iter().flat_map(|record| places.clone().map(|at| record.lsn + at)) {
-            let is_pending =
-                if crowds { self.random.below(8) > 0 } else { self.random.below(read as u64) < 2 };
-            if pending.len() < if crowds { CROWD } else { PENDING_MAX } && is_pending {
-                let (attempts, due_ms) = (self.random.below(9) as u16, self.random.below(99));
-                pending.push(Pending { lsn, attempts, due_ms, note: due_ms as u32 });
-            }
-        }
-        Cursor { read: position, pending }
-    }
-
-    /// One record is finished, and another tried again.
-    fn small_change(&mut self, mut cursor: Cursor) -> Cursor {
-        let pending = cursor.pending.len() as u64;
-        if pending > 0 {
-            cursor.pending.remove(self.random.below(pending) as usize);
-        }
-        if pending > 1 {
-            let tried = self.random.below(pending - 1) as usize;
-            cursor.pending[tried].attempts += 1;
-        }
-        cursor
-    }
-
-    fn register(&mut self, consumer: u64, cursor: &Cursor) {
-        let registered = self.log().register(consumer, place(consumer), cursor);
-        assert_eq!(registered, Ok(()));
-        self.model.cursors.insert(consumer, cursor.clone());
-    }
-
-    fn move_cursor(&mut self) {
-        let consumer = self.consumer();
-        let cursor = self.cursor_of(consumer, Lsn::ZERO);
-        if !self.model.cursors.contains_key(&consumer) {
-            return self.register(consumer, &cursor);
-        }
-        let registered = self.log().register(consumer, place(consumer), &cursor);
-        assert_eq!(registered, Err(ConsumerError::AlreadyRegistered(consumer)));
-        assert_eq!(self.log().update_cursor(consumer, place(consumer), &cursor), Ok(()));
-        self.model.cursors.insert(consumer, cursor);
     }
 
     /// Polls until nothing is left to do.
@@ -456,20 +329,9 @@ impl Simulation {
         assert!(self.disk.state().has_lost(), "{damage}");
     }
 
-    fn seek(&mut self) {
-        let readable = self.model.readable();
-        let time_ms = match readable.len() as u64 {
-            0 => self.clock_ms,
-            records => readable[self.random.below(records) as usize].time_ms + self.random.below(2),
-        };
-        let expected = readable.iter().find(|record| record.time_ms >= time_ms);
-        let expected = expected.map_or(self.model.durable, |record| record.lsn);
-        let last = readable.last().map(|record| record.lsn);
+    fn last(&mut self) {
+        let last = self.model.readable().last().map(|record| record.lsn);
         let log = self.log.as_ref().expect("the log is open between steps");
-        match log.seek(time_ms) {
-            Ok(found) => assert_eq!(found, expected, "sought {time_ms} ms"),
-            Err(damage) => self.excuse(&damage.to_string()),
-        }
         match log.last() {
             Ok(found) => assert_eq!(found.map(|entry| entry.lsn), last, "the last record"),
             Err(damage) => self.excuse(&damage.to_string()),
@@ -482,195 +344,5 @@ impl Simulation {
         let by = self.random.below(step_ms);
         let forwards = self.random.below(3) > 0;
         self.clock_ms = if forwards { self.clock_ms + by } else { self.clock_ms.saturating_sub(by) };
-    }
-
-    fn reopen(&mut self) {
-        self.flush();
-        if !self.poisoned {
-            self.store_cursors();
-            self.flush();
-        }
-        self.crash(false);
-    }
-
-    fn crash(&mut self, power: bool) {
-        self.log = None;
-        let survives = if power || self.disk.state().has_lost() {
-            self.model.survives_power
-        } else {
-            self.model.survives_kill
-        };
-        self.end_process(power);
-        self.restart(survives);
-        self.observe();
-    }
-
-    fn end_process(&mut self, power: bool) {
-        trace!(self, "power: {power}");
-        if power { self.disk.cut_power() } else { self.disk.kill() }
-    }
-
-    fn start(&mut self) {
-        self.restart(Lsn::ZERO);
-    }
-
-    /// Starts until the log opens; what `survives` must be in it.
-    fn restart(&mut self, mut survives: Lsn) {
-        let whole = self.disk.state().stored_to();
-        if self.plan.options_change && self.random.coin() {
-            self.options = self.plan.options(&mut self.random);
-            self.hit(Branch::OptionsChanged);
-        }
-        self.poisoned = false;
-        let mut crashes = 0;
-        for attempt in 0.. {
-            self.set_faults(attempt < FAILED_STARTS_MAX);
-            trace!(self, "open {attempt}");
-            let opened = self.disk.open(&self.options);
-            if self.disk.state().has_lost() {
-                survives = survives.min(self.model.survives_power);
-            }
-            let error = match opened {
-                Ok((log, recovery)) => return self.started(log, &recovery, (survives, whole)),
-                Err(error) => error,
-            };
-            trace!(self, "= {error}");
-            let excused = matches!(error, OpenError::Io { .. } | OpenError::Shortage { .. });
-            assert!(excused, "a log that has only crashed is refused: {error}");
-            assert!(self.disk.state().take_failed(), "{error}");
-            if self.disk.state().is_dead() {
-                crashes += 1;
-                self.hit(if crashes == 1 { Branch::CrashInRecovery } else { Branch::SecondCrashInRecovery });
-            }
-            let power = self.random.coin();
-            if power {
-                survives = survives.min(self.model.survives_power);
-            }
-            self.end_process(power);
-        }
-    }
-
-    fn set_faults(&mut self, on: bool) {
-        let mut state = self.disk.state();
-        state.faults = if on { self.plan.faults } else { Faults::default() };
-        state.is_full &= on;
-        state.take_failed();
-        state.dies_in =
-            (on && self.plan.dies_in_recovery && self.random.coin()).then(|| self.random.below(12));
-    }
-
-    fn started(&mut self, log: Log, recovery: &eagre_wal::Recovery, promise: (Lsn, Lsn)) {
-        trace!(self, "= {recovery:?}, durable {}, end {}", log.durable(), log.end());
-        {
-            let mut state = self.disk.state();
-            state.dies_in = None;
-            state.accept(log.durable());
-            // Segments from before the options changed may be larger.
-            let largest = state.files.values().map(|file| file.cache().len() as u64).max().unwrap_or(0);
-            let two = largest + self.options.segment_bytes;
-            self.bytes_max = self.options.max_bytes.max(state.bytes()).max(two);
-            self.model.recovered(&log, recovery, promise, &mut state.coverage);
-        }
-        if log.end() > log.durable() {
-            self.hit(Branch::BegunSegment);
-            let (base, time_ms) = (log.durable(), self.model.time_ms);
-            self.model.stored_all(base + HEADER_BYTES, time_ms);
-        }
-        self.log = Some(log);
-        self.read_all();
-    }
-
-    /// Every record is there, with its bytes, and no other.
-    fn read_all(&mut self) {
-        let log = self.log.as_ref().expect("the log is open");
-        let mut at = Lsn::ZERO;
-        let first = self.sequence_of(self.model.first);
-        for (record, sequence) in self.model.readable().iter().zip(first..) {
-            let entry = log.read(at).unwrap_or_else(|damage| panic!("{damage}"));
-            let entry: Entry = entry.unwrap_or_else(|| panic!("no record at {}", record.lsn));
-            assert!(is_same(&entry, record, sequence), "{entry:?} is not {record:?}");
-            at = entry.next;
-        }
-        assert_eq!(log.read(at).ok(), Some(None), "a record that nobody appended");
-    }
-
-    /// On a disk in peace, consumers that advance bring every log back to work.
-    fn resume(&mut self) {
-        self.set_faults(false);
-        if self.poisoned {
-            self.crash(true);
-            self.set_faults(false);
-        }
-        if self.plan.faults.failed_write_back > 0 {
-            // A loss in the background is yet to be told.
-            self.crash(true);
-            self.set_faults(false);
-        }
-        let records = self.model.records.len();
-        for _ in 0..TURNS_MAX {
-            self.append(1);
-            if self.model.records.len() > records {
-                break;
-            }
-            self.flush();
-            let end = self.log().durable();
-            for consumer in
-                (0..CONSUMERS).filter(|id| self.model.cursors.contains_key(id)).collect::<Vec<_>>()
-            {
-                let cursor = Cursor { read: end, pending: Vec::new() };
-                assert_eq!(self.log().update_cursor(consumer, Place::Here, &cursor), Ok(()));
-                self.model.cursors.insert(consumer, cursor);
-            }
-            self.store_cursors();
-            self.flush();
-            let now = self.clock_ms;
-            self.log().release(now);
-            self.disk.state().now += Duration::from_millis(100);
-            self.checked(Log::poll);
-            self.observe();
-        }
-        assert!(self.model.records.len() > records, "a log with room takes no record");
-        self.hit(Branch::Resumed);
-        self.flush();
-        self.observe();
-    }
-
-    /// The disk loses or changes what was durable.
-    fn rot(&mut self) {
-        self.crash(true);
-        self.set_faults(false);
-        self.log = None;
-        self.disk.kill();
-        let image = self.disk.image();
-        let mut state = self.disk.state();
-        let mut random = self.random.fork();
-        let crate::disk::State { trace, coverage, .. } = &mut *state;
-        rot::rot(&mut random, &self.model, &self.options, &image, trace, coverage);
-    }
-}
-
-/// Where a consumer stands, for good.
-fn place(consumer: u64) -> Place {
-    if consumer == ELSEWHERE { Place::Elsewhere } else { Place::Here }
-}
-
-/// What leads from one cursor to another.
-struct Change {
-    read: Lsn,
-    changed: Vec<Pending>,
-    finished: Vec<Lsn>,
-}
-
-impl Change {
-    fn of(from: &Cursor, to: &Cursor) -> Self {
-        let has = |cursor: &Cursor, lsn| cursor.pending.iter().any(|pending| pending.lsn == lsn);
-        let changed = to.pending.iter().filter(|pending| !from.pending.contains(pending));
-        let finished = from.pending.iter().map(|pending| pending.lsn).filter(|lsn| !has(to, *lsn));
-        Self { read: to.read, changed: changed.copied().collect(), finished: finished.collect() }
-    }
-
-    fn progress(&self, consumer: u64) -> Progress<'_> {
-        let Self { read, changed, finished } = self;
-        Progress { place: place(consumer), read: *read, changed, finished }
     }
 }

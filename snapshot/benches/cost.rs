@@ -6,13 +6,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use eagre_snapshot::{Counter, Generation, Id, Publisher, StatsWriter, Subscriber, Swap, decode, encode};
+use eagre_snapshot::{Counter, Id, Publisher, StatsWriter, Subscriber, Swap, decode, encode};
 
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 fn refresh(criterion: &mut Criterion) {
-    let swap = Swap::new(Generation(1), Arc::new(0));
+    let swap = Swap::new(Arc::new(0));
     let mut local = swap.local();
     criterion
         .bench_function("refresh/nothing_new", |bench| bench.iter(|| black_box(&swap).refresh(&mut local)));
@@ -41,8 +41,8 @@ fn publish(criterion: &mut Criterion) {
             });
         });
         group.bench_function("validate", |bench| bench.iter(|| snapshot.validate()));
-        group.bench_function("encode", |bench| bench.iter(|| encode(Generation(1), &snapshot)));
-        let file = encode(Generation(1), &snapshot).expect("encoded");
+        group.bench_function("encode", |bench| bench.iter(|| encode(1, &snapshot)));
+        let file = encode(1, &snapshot).expect("encoded");
         group.bench_function("decode", |bench| bench.iter(|| decode(&file)));
         group.finish();
     }

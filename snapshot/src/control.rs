@@ -1,8 +1,8 @@
-//! The control page: which generation is in force.
+//! The control page: which generation is in force, and whose.
 //!
-//! A page ([`crate::page`]) of three words: magic, version, generation. The
-//! publisher alone writes it, and never replaces the file: subscribers keep it
-//! mapped across restarts of the publisher.
+//! A page ([`crate::page`]) of four words: magic, version, generation, publisher.
+//! The publisher alone writes it, and replaces it only with all of the directory:
+//! subscribers keep it mapped across restarts of the publisher.
 
 pub(crate) const CONTROL: &str = "control";
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"EAGRCTRL");
@@ -12,7 +12,10 @@ pub(crate) const VERSION: u64 = 1;
 pub(crate) const AT_MAGIC: usize = 0;
 pub(crate) const AT_VERSION: usize = 1;
 pub(crate) const AT_GENERATION: usize = 2;
-pub(crate) const WORDS: usize = 3;
+/// Drawn when the page is made, so that the generations of two pages can be told
+/// apart.
+pub(crate) const AT_PUBLISHER: usize = 3;
+pub(crate) const WORDS: usize = 4;
 
 /// The name of a generation's file.
 pub(crate) fn file_name(generation: u64) -> String {

@@ -4,16 +4,15 @@
 //! name shows up in it only with the whole file behind it.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use rustix::fs::OFlags;
 use thiserror::Error;
 
-use crate::limits::{CHUNK_CELLS_MAX, CHUNKS_MAX, LOCK_ATTEMPTS, LOCK_RETRY, SHARDS_MAX};
+use crate::limits::{CHUNK_CELLS_MAX, CHUNKS_MAX, SHARDS_MAX};
 
 /// Something about the shared directory is not as it has to be.
 #[derive(Debug, Error)]
@@ -89,6 +88,11 @@ pub(crate) fn io_error(path: &Path, action: &'static str) -> impl FnOnce(io::Err
 /// Makes sure that `dir` exists and is private; creates it with mode 0700.
 pub(crate) fn open_private(dir: &Path) -> Result<(), DirError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error(dir, "create"))?;
+    check_private(dir)
+}
+
+/// Makes sure that `dir` is private.
+pub(crate) fn check_private(dir: &Path) -> Result<(), DirError> {
     let metadata = dir.metadata().map_err(io_error(dir, "stat"))?;
     let user = rustix::process::geteuid().as_raw();
     let problem = if metadata.uid() != user {
@@ -101,20 +105,46 @@ pub(crate) fn open_private(dir: &Path) -> Result<(), DirError> {
     Err(DirError { path: dir.to_owned(), problem })
 }
 
-/// Takes the lock file `name`; it is held until the file is dropped or the
-/// process ends. Waits a bounded time for a holder that is going away.
-pub(crate) fn lock(dir: &Path, name: &str) -> Result<File, DirError> {
+/// Which file a path leads to: its device and inode. Of a file that is held
+/// open or mapped, no other file can have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
+
+impl Identity {
+    pub(crate) fn of(file: &File) -> io::Result<Identity> {
+        file.metadata().map(|metadata| Identity(metadata.dev(), metadata.ino()))
+    }
+
+    /// `None` if there is no such file, or none that can be looked at.
+    pub(crate) fn at(path: &Path) -> Option<Identity> {
+        path.symlink_metadata().ok().map(|metadata| Identity(metadata.dev(), metadata.ino()))
+    }
+}
+
+/// A lock that is held until this is dropped or the process ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    identity: Identity,
+    _file: File,
+}
+
+impl Lock {
+    /// Whether it is the lock that others find.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        Identity::at(path) == Some(self.identity)
+    }
+}
+
+/// Takes the lock file `name`, in up to so many attempts: a holder may be going
+/// away.
+pub(crate) fn lock(dir: &Path, name: &str, attempts: u32) -> Result<Lock, DirError> {
     let path = dir.join(name);
     let file = open_shared(&path).map_err(io_error(&path, "open"))?;
-    for attempt in 1.. {
-        match file.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => thread::sleep(LOCK_RETRY),
-            Err(TryLockError::WouldBlock) => return Err(DirError { path, problem: DirProblem::Held }),
-            Err(TryLockError::Error(cause)) => return Err(io_error(&path, "lock")(cause)),
-        }
+    if !eagre_lock::lock(&file, attempts).map_err(io_error(&path, "lock"))? {
+        return Err(DirError { path, problem: DirProblem::Held });
     }
-    Ok(file)
+    let identity = Identity::of(&file).map_err(io_error(&path, "stat"))?;
+    Ok(Lock { identity, _file: file })
 }
 
 /// Opens a regular file for reading and writing, creating it empty.

@@ -53,9 +53,9 @@ pub use publish::{PublishError, Publisher};
 pub use settings::{BrokerSettings, Fsync};
 pub use slots::SlotMap;
 pub use stats::{
-    Counter, Counters, Kind, Refusal, ShardStats, ShardStatus, Shown, Stats, StatsReader, StatsWriter,
-    TriggerStats,
+    Counter, CounterKind, CounterNames, Counters, OwnStats, Refusal, ShardStats, ShardStatus, Stats,
+    StatsReader, StatsWriter, TriggerStats,
 };
-pub use subscribe::{Reason, Refused, Subscriber};
+pub use subscribe::{LoadError, LoadProblem, Subscriber};
 pub use swap::{Local, Swap};
 pub use validate::{Flaw, Invalid};

@@ -1,7 +1,6 @@
 //! Every bound of this crate, in one place.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 /// A snapshot file, header included. 10,000 triggers take about 3 MB; a decoder
 /// must not be made to allocate by a length field.
@@ -83,9 +82,3 @@ pub const CHUNKS_MAX: usize = 1024;
 
 /// The text of a refusal as the stats page keeps it, in bytes.
 pub const REASON_BYTES_MAX: usize = 240;
-
-/// How often a lock is tried that a killed process still holds: the kernel takes
-/// a moment to end it.
-pub(crate) const LOCK_ATTEMPTS: u32 = 40;
-/// Between two attempts.
-pub(crate) const LOCK_RETRY: Duration = Duration::from_millis(50);

@@ -1,22 +1,25 @@
 //! The data plane's end: notices new generations and loads them.
 //!
 //! Promise: what [`Subscriber::load`] returns is one whole, checksummed and
-//! validated generation, newer than the one before. Nothing it finds in the
-//! directory makes it panic; what it refuses changes nothing.
+//! validated generation, newer than the one before or of another publisher.
+//! Nothing it finds in the directory makes it panic; what it refuses changes
+//! nothing. It follows the path: where the directory is removed and made again,
+//! it goes on with what is published there.
 //!
 //! Owns nothing in the directory and writes nothing there.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
 use crate::Generation;
-use crate::codec::{DecodeError, decode};
-use crate::control::{AT_GENERATION, AT_MAGIC, AT_VERSION, CONTROL, MAGIC, VERSION, WORDS, file_name};
-use crate::dir::{self, DirError, DirProblem, io_error};
+use crate::codec::{DecodeError, decode, is_of_this_version};
+use crate::control::{
+    AT_GENERATION, AT_MAGIC, AT_PUBLISHER, AT_VERSION, CONTROL, MAGIC, VERSION, WORDS, file_name,
+};
+use crate::dir::{self, DirError, DirProblem, Identity, io_error};
 use crate::limits::SNAPSHOT_BYTES_MAX;
 use crate::model::Snapshot;
 use crate::page::{RemotePage, Words, map_immutable};
@@ -26,6 +29,10 @@ use crate::validate::Invalid;
 /// before the first start of a publisher; afterwards a futex wakes it.
 const ATTACH_INTERVAL: Duration = Duration::from_millis(20);
 
+/// How often it looks whether the control page is still the one it has mapped:
+/// nobody rings the bell of a page that was removed.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
+
 /// How often one load follows a publisher that replaces what it is opening.
 const CHASES_MAX: usize = 64;
 
@@ -33,25 +40,34 @@ const CHASES_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Subscriber {
     dir: PathBuf,
-    /// Empty until the publisher has made the page.
-    control: OnceLock<RemotePage>,
+    /// `None` until a publisher has made the page.
+    control: Option<Control>,
     /// The newest generation that was loaded, or refused for good.
     settled: Generation,
+    /// Whether this very version wrote what was loaded last.
+    is_of_this_version: bool,
+}
+
+/// The control page that is mapped.
+#[derive(Debug)]
+struct Control {
+    page: RemotePage,
+    identity: Identity,
 }
 
 /// A generation that was not loaded. The one before it stays in force.
 #[derive(Debug, Error)]
 #[error("snapshot {generation} refused: {reason}")]
-pub struct Refused {
+pub struct LoadError {
     /// Which.
     pub generation: Generation,
     /// Why.
-    pub reason: Reason,
+    pub reason: LoadProblem,
 }
 
 /// Why a generation was refused.
 #[derive(Debug, Error)]
-pub enum Reason {
+pub enum LoadProblem {
     /// It could not be opened or mapped. Worth another try: the next
     /// [`Subscriber::load`] makes it.
     #[error("cannot be read: {0}")]
@@ -64,10 +80,10 @@ pub enum Reason {
     Decode(#[from] DecodeError),
     /// Another generation under this name.
     #[error("the file holds generation {0}")]
-    Mislabelled(Generation),
+    Mislabelled(u64),
     /// Whole, but contradicting itself.
     #[error(transparent)]
-    Invalid(#[from] Invalid),
+    Invalid(#[from] Box<Invalid>),
 }
 
 impl Subscriber {
@@ -75,30 +91,49 @@ impl Subscriber {
     /// may start first.
     pub fn open(dir: &Path) -> Result<Subscriber, DirError> {
         dir::open_private(dir)?;
-        let control = match attach(&dir.join(CONTROL))? {
-            Some(view) => OnceLock::from(view),
-            None => OnceLock::new(),
-        };
-        Ok(Subscriber { dir: dir.to_owned(), control, settled: Generation::NONE })
+        let control = attach(&dir.join(CONTROL))?;
+        Ok(Subscriber { dir: dir.to_owned(), control, settled: Generation::NONE, is_of_this_version: false })
     }
 
-    /// The generation in force: one atomic load. [`Generation::NONE`] before
-    /// the first.
+    /// The generation in force, as of the last look at the directory: two
+    /// atomic loads. [`Generation::NONE`] before the first.
     pub fn generation(&self) -> Generation {
-        let announced = self.control().and_then(|control| control.load(AT_GENERATION));
-        announced.map_or(Generation::NONE, Generation)
+        let Some(Control { page, .. }) = &self.control else { return Generation::NONE };
+        match (page.load(AT_PUBLISHER), page.load(AT_GENERATION)) {
+            (_, None | Some(0)) => Generation::NONE,
+            (publisher, Some(number)) => Generation { publisher: publisher.unwrap_or(0), number },
+        }
+    }
+
+    /// Looks whether another control page has taken the place of the one that is
+    /// mapped, and goes on with that; true if so. While there is none, the old
+    /// one stays.
+    pub fn follow(&mut self) -> Result<bool, DirError> {
+        let path = self.dir.join(CONTROL);
+        let found = Identity::at(&path);
+        let known = self.control.as_ref().map(|control| control.identity);
+        if found.is_none() || found == known {
+            return Ok(false);
+        }
+        dir::check_private(&self.dir)?;
+        // Half made, or gone again: the next look will tell.
+        let Some(control) = attach(&path)? else { return Ok(false) };
+        self.control = Some(control);
+        Ok(known.is_some())
     }
 
     /// Loads the newest generation; `None` if it is the one loaded (or refused)
     /// last.
     ///
     /// A refused generation is reported once, unless the reason may pass
-    /// ([`Reason::Io`]).
-    pub fn load(&mut self) -> Result<Option<(Generation, Snapshot)>, Refused> {
+    /// ([`LoadProblem::Io`]).
+    pub fn load(&mut self) -> Result<Option<(Generation, Snapshot)>, LoadError> {
+        // Whoever wants to hear of a directory that cannot be followed asks for it.
+        let _ = self.follow();
         let mut chases = 0;
         loop {
             let generation = self.generation();
-            if generation <= self.settled {
+            if !self.is_news(generation) {
                 return Ok(None);
             }
             let reason = match self.read(generation) {
@@ -108,82 +143,86 @@ impl Subscriber {
                 }
                 Err(reason) => reason,
             };
-            if matches!(reason, Reason::Io(_)) {
+            if matches!(reason, LoadProblem::Io(_)) {
                 // Removed because there are newer ones by now?
-                if self.generation() > generation && chases < CHASES_MAX {
+                if self.generation() != generation && chases < CHASES_MAX {
                     chases += 1;
                     continue;
                 }
             } else {
                 self.settled = generation;
             }
-            return Err(Refused { generation, reason });
+            return Err(LoadError { generation, reason });
         }
     }
 
-    /// Sleeps until there is a generation newer than `seen`, at most `timeout`.
-    /// To be called where blocking is fine, not on a shard.
-    pub fn wait(&self, seen: Generation, timeout: Duration) {
+    /// Whether what was loaded last was written by this very version of the format;
+    /// another may have said more, or less, than was read.
+    pub fn is_of_this_version(&self) -> bool {
+        self.is_of_this_version
+    }
+
+    /// Sleeps until there is a generation that [`Subscriber::load`] has neither
+    /// loaded nor refused for good, at most `timeout`; whether there is one. To be
+    /// called where blocking is fine, not on a shard.
+    pub fn wait(&mut self, timeout: Duration) -> bool {
         let started = Instant::now();
         loop {
+            let _ = self.follow();
             // Before the generation is looked at: if the bell rings in between, the sleep returns.
-            let bell = self.control().map(|control| (control, control.rings()));
-            if self.generation() > seen {
-                return;
+            let bell = self.control.as_ref().map(|control| (&control.page, control.page.rings()));
+            if self.is_news(self.generation()) {
+                return true;
             }
             let left = timeout.saturating_sub(started.elapsed());
             if left.is_zero() {
-                return;
+                return false;
             }
             match bell {
-                Some((control, rings)) => control.sleep(rings, left),
+                Some((page, rings)) => page.sleep(rings, left.min(FOLLOW_INTERVAL)),
                 None => std::thread::sleep(left.min(ATTACH_INTERVAL)),
             }
         }
     }
 
-    /// The control page, attached as soon as it is there.
-    fn control(&self) -> Option<&RemotePage> {
-        if self.control.get().is_none() {
-            // A page that cannot be used yet may be mended by the publisher that comes.
-            if let Ok(Some(view)) = attach(&self.dir.join(CONTROL)) {
-                let _ = self.control.set(view);
-            }
-        }
-        self.control.get()
+    fn is_news(&self, generation: Generation) -> bool {
+        generation != Generation::NONE && !self.settled.has_reached(generation)
     }
 
-    fn read(&self, generation: Generation) -> Result<Snapshot, Reason> {
-        let file = dir::open_read(&self.dir.join(file_name(generation.0)))?;
+    fn read(&mut self, generation: Generation) -> Result<Snapshot, LoadProblem> {
+        let file = dir::open_read(&self.dir.join(file_name(generation.number)))?;
         let bytes = file.metadata()?.len();
         if bytes > SNAPSHOT_BYTES_MAX as u64 {
-            return Err(Reason::TooLarge(bytes));
+            return Err(LoadProblem::TooLarge(bytes));
         }
-        let (labelled, snapshot) = decode(&map_immutable(&file)?)?;
-        if labelled != generation {
-            return Err(Reason::Mislabelled(labelled));
+        let file = map_immutable(&file)?;
+        let (labelled, snapshot) = decode(&file)?;
+        if labelled != generation.number {
+            return Err(LoadProblem::Mislabelled(labelled));
         }
-        snapshot.validate()?;
+        snapshot.validate().map_err(Box::new)?;
+        self.is_of_this_version = is_of_this_version(&file);
         Ok(snapshot)
     }
 }
 
 /// Maps the control page; `None` if there is none yet, or one half made.
-fn attach(path: &Path) -> Result<Option<RemotePage>, DirError> {
+fn attach(path: &Path) -> Result<Option<Control>, DirError> {
     let file = match dir::open_read(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(path, "open")(error)),
     };
-    let view = match RemotePage::map(&file, WORDS) {
-        Ok(view) => view,
+    let identity = Identity::of(&file).map_err(io_error(path, "stat"))?;
+    let page = match RemotePage::map(&file, WORDS) {
+        Ok(page) => page,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(io_error(path, "map")(error)),
     };
-    let problem = match view.load(AT_MAGIC) {
+    let problem = match page.load(AT_MAGIC) {
         None | Some(0) => return Ok(None),
-        Some(MAGIC) => match view.load(AT_VERSION) {
-            Some(VERSION) => return Ok(Some(view)),
+        Some(MAGIC) => match page.load(AT_VERSION) {
+            Some(VERSION) => return Ok(Some(Control { page, identity })),
             found => DirProblem::Version { found: found.unwrap_or(0), expected: VERSION },
         },
         Some(_) => DirProblem::Magic,

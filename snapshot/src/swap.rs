@@ -1,12 +1,11 @@
 //! Handing a new value to the shards of this process.
 //!
 //! Promise: [`Swap::refresh`] costs one atomic load while nothing is new, never
-//! moves a reader back to an older generation, and never shows a value under
-//! another value's generation. A value is dropped when its last holder lets go
-//! of it.
+//! moves a reader back to an older value, and misses no newest one. A value is
+//! dropped when its last holder lets go of it.
 //!
 //! Owns: the newest value. Each reader owns the [`Local`] it reads from, so a
-//! loop turn sees one generation from start to end.
+//! loop turn sees one value from start to end.
 //!
 //! Absent on purpose: a lock-free slot. The lock is taken only when there is
 //! something new, for as long as an `Arc` takes to clone.
@@ -14,45 +13,41 @@
 use std::ops::Deref;
 use std::sync::PoisonError;
 
-use crate::Generation;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 
-/// The newest value and its generation, shared by one writer and many readers.
+/// The newest value, shared by its writers and many readers.
 #[derive(Debug)]
 pub struct Swap<T> {
-    /// The generation in `newest`, readable without the lock. Changes only
+    /// How many values there have been, readable without the lock. Changes only
     /// while the lock is held.
-    announced: AtomicU64,
+    stored: AtomicU64,
     newest: Mutex<Local<T>>,
 }
 
-/// A reader's own hold on one generation of the value.
+/// A reader's own hold on one value.
 #[derive(Debug)]
 pub struct Local<T> {
-    generation: Generation,
+    /// How many there were before it.
+    sequence: u64,
     value: Arc<T>,
 }
 
 impl<T> Swap<T> {
-    /// Starts with `value` as `generation`.
-    pub fn new(generation: Generation, value: Arc<T>) -> Swap<T> {
-        Swap { announced: AtomicU64::new(generation.0), newest: Mutex::new(Local { generation, value }) }
+    /// Starts with `value`.
+    pub fn new(value: Arc<T>) -> Swap<T> {
+        Swap { stored: AtomicU64::new(0), newest: Mutex::new(Local { sequence: 0, value }) }
     }
 
-    /// Makes `value` the newest. Returns false, and drops it, unless
-    /// `generation` is newer than what is there.
-    pub fn store(&self, generation: Generation, value: Arc<T>) -> bool {
+    /// Makes `value` the newest.
+    pub fn store(&self, value: Arc<T>) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        if generation <= newest.generation {
-            return false;
-        }
-        let replaced = std::mem::replace(&mut *newest, Local { generation, value });
-        // Release: who loads this generation also sees what was written before it was stored.
-        self.announced.store(generation.0, Ordering::Release);
+        let sequence = newest.sequence + 1;
+        let replaced = std::mem::replace(&mut *newest, Local { sequence, value });
+        // Release: who loads this count also sees what was written before it was stored.
+        self.stored.store(sequence, Ordering::Release);
         drop(newest);
         // After the lock: this may be the last holder, and dropping a large table takes a while.
         drop(replaced);
-        true
     }
 
     /// The newest value, to start a reader with.
@@ -64,7 +59,7 @@ impl<T> Swap<T> {
     /// load if there is nothing newer.
     #[inline]
     pub fn refresh(&self, local: &mut Local<T>) -> bool {
-        if self.announced.load(Ordering::Acquire) == local.generation.0 {
+        if self.stored.load(Ordering::Acquire) == local.sequence {
             return false;
         }
         self.take(local);
@@ -80,11 +75,6 @@ impl<T> Swap<T> {
 }
 
 impl<T> Local<T> {
-    /// The generation this reader is at.
-    pub fn generation(&self) -> Generation {
-        self.generation
-    }
-
     /// The value, to be kept beyond the next refresh.
     pub fn value(&self) -> &Arc<T> {
         &self.value
@@ -93,7 +83,7 @@ impl<T> Local<T> {
 
 impl<T> Clone for Local<T> {
     fn clone(&self) -> Self {
-        Local { generation: self.generation, value: Arc::clone(&self.value) }
+        Local { sequence: self.sequence, value: Arc::clone(&self.value) }
     }
 }
 

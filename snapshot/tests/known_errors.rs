@@ -6,17 +6,18 @@ mod support;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use eagre_filter::Filter;
 use eagre_snapshot::{
     ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX, Annotations, DecodeError, DirProblem, Endpoint, EndpointError,
-    FILTER_DEPTH_MAX, Flaw, Fsync, Generation, Id, PublishError, Publisher, Reason, Snapshot, Subscriber,
+    FILTER_DEPTH_MAX, Flaw, Fsync, Id, LoadProblem, PublishError, Publisher, Snapshot, Subscriber,
     TRIGGERS_MAX, decode, encode,
 };
 use support::{later::seal, small};
 
 fn file() -> Vec<u8> {
-    encode(Generation(7), &small()).unwrap()
+    encode(7, &small()).unwrap()
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn the_reason_names_offset_and_field() {
 #[test]
 fn a_body_that_is_none_is_refused_with_offset_field_and_reason() {
     let refused = |body: &[u8]| {
-        let mut file = encode(Generation(1), &Snapshot::default()).unwrap()[..40].to_vec();
+        let mut file = encode(1, &Snapshot::default()).unwrap()[..40].to_vec();
         file.extend_from_slice(body);
         decode(&seal(file)).unwrap_err().to_string()
     };
@@ -93,7 +94,7 @@ fn a_body_that_is_none_is_refused_with_offset_field_and_reason() {
 
 #[test]
 fn more_triggers_than_the_limit_are_refused_without_allocating_for_them() {
-    let mut file = encode(Generation(1), &Snapshot::default()).unwrap()[..40].to_vec();
+    let mut file = encode(1, &Snapshot::default()).unwrap()[..40].to_vec();
     file.extend_from_slice(&[0x12, 0].repeat(TRIGGERS_MAX));
     assert_eq!(decode(&seal(file.clone())).unwrap().1.triggers.len(), TRIGGERS_MAX);
     file.extend_from_slice(&[0x12, 0]);
@@ -110,10 +111,10 @@ fn a_filter_nested_too_deep_is_neither_written_nor_valid() {
         snapshot
     };
     let deepest = nested(FILTER_DEPTH_MAX);
-    let bytes = encode(Generation(1), &deepest).unwrap();
-    assert_eq!(decode(&bytes), Ok((Generation(1), deepest)));
+    let bytes = encode(1, &deepest).unwrap();
+    assert_eq!(decode(&bytes), Ok((1, deepest)));
     let too_deep = nested(FILTER_DEPTH_MAX + 1);
-    assert!(encode(Generation(1), &too_deep).is_err());
+    assert!(encode(1, &too_deep).is_err());
     assert_eq!(too_deep.validate().unwrap_err().flaw, Flaw::FilterDepth);
 }
 
@@ -253,7 +254,7 @@ fn an_invalid_snapshot_is_not_published() {
     let mut invalid = small();
     invalid.triggers[0].broker = Id(1);
     assert!(publisher.publish(&invalid).is_err());
-    assert_eq!(publisher.generation(), Generation(1));
+    assert_eq!(publisher.generation().number, 1);
 }
 
 #[test]
@@ -279,8 +280,9 @@ fn a_refused_generation_is_reported_once_and_the_next_one_is_loaded() {
     fs::write(&path, bytes).unwrap();
     let refused = subscriber.load().unwrap_err();
     assert_eq!(refused.generation, second);
-    assert!(matches!(refused.reason, Reason::Decode(DecodeError::Checksum { .. })));
+    assert!(matches!(refused.reason, LoadProblem::Decode(DecodeError::Checksum { .. })));
     assert!(subscriber.load().unwrap().is_none());
+    assert!(!subscriber.wait(Duration::from_millis(1)), "what was refused is nothing to wake up for");
     let third = publisher.publish(&small()).unwrap();
     assert_eq!(subscriber.load().unwrap(), Some((third, small())));
 }
@@ -293,5 +295,5 @@ fn a_file_under_another_generations_name_is_refused() {
     publisher.publish(&small()).unwrap();
     fs::rename(dir.path().join("snapshot-1"), dir.path().join("snapshot-2")).unwrap();
     let refused = Subscriber::open(dir.path()).unwrap().load().unwrap_err();
-    assert!(matches!(refused.reason, Reason::Mislabelled(Generation(1))));
+    assert!(matches!(refused.reason, LoadProblem::Mislabelled(1)));
 }

@@ -4,9 +4,13 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use eagre_snapshot::{
-    Counter, DirProblem, Generation, Id, Kind, REASON_BYTES_MAX, Refusal, SlotMap, Stats, StatsReader,
+    Counter, CounterKind, DirProblem, Generation, Id, REASON_BYTES_MAX, Refusal, SlotMap, Stats, StatsReader,
     StatsWriter, TriggerStats,
 };
+
+fn generation(number: u64) -> Generation {
+    Generation { publisher: 9, number }
+}
 
 const A: Id = Id(0xa);
 const B: Id = Id(0xb);
@@ -68,20 +72,20 @@ fn words_and_names_of_counters_stay_as_they_are() {
             (counter as usize, counter.kind(), shown)
         })
         .collect();
-    let total = |word, field, metric| (word, Kind::Total, Some((field, metric)));
+    let total = |word, field, metric| (word, CounterKind::Total, Some((field, metric)));
     assert_eq!(
         names[..11],
         [
-            (1, Kind::Total, None),
+            (1, CounterKind::Total, None),
             total(2, "delivered", "eagre_trigger_delivered_total"),
             total(3, "failed", "eagre_trigger_failed_attempts_total"),
             total(4, "retries", "eagre_trigger_retries_total"),
             total(5, "dead_lettered", "eagre_trigger_dead_lettered_total"),
             total(6, "replies", "eagre_trigger_replies_total"),
             total(7, "dropped", "eagre_trigger_dropped_total"),
-            (8, Kind::Gauge, Some(("in_flight", "eagre_trigger_in_flight"))),
-            (9, Kind::Gauge, Some(("lag_events", "eagre_trigger_lag_events"))),
-            (10, Kind::Since, Some(("lag_seconds", "eagre_trigger_lag_seconds"))),
+            (8, CounterKind::Gauge, Some(("in_flight", "eagre_trigger_in_flight"))),
+            (9, CounterKind::Gauge, Some(("lag_events", "eagre_trigger_lag_events"))),
+            (10, CounterKind::Since, Some(("lag_seconds", "eagre_trigger_lag_seconds"))),
             total(11, "kept", "eagre_trigger_kept_total"),
         ]
     );
@@ -95,9 +99,9 @@ fn counted(dir: &tempfile::TempDir) {
         counters.unwrap().add(Counter::Kept, 7);
     }
     other.claim(2, B).unwrap().add(Counter::Matched, 5);
-    one.applied(Generation(3));
-    other.applied(Generation(3));
-    writer.refuse(Generation(4), "a reason");
+    one.applied(generation(3));
+    other.applied(generation(3));
+    writer.refuse(generation(4), "a reason");
 }
 
 /// Changes the words of the only page whose name begins with `name`.
@@ -165,12 +169,12 @@ fn a_shard_reports_generation_and_heartbeat_and_the_slowest_shard_decides() {
     let dir = tempfile::tempdir().unwrap();
     let writer = StatsWriter::create(dir.path(), 2, 1).unwrap();
     let (one, other) = (writer.shard(0).unwrap(), writer.shard(1).unwrap());
-    one.applied(Generation(5));
+    one.applied(generation(5));
     one.beat(1_000);
     assert_eq!(read(&dir).applied(), Generation::NONE);
-    other.applied(Generation(4));
+    other.applied(generation(4));
     let stats = read(&dir);
-    assert_eq!(stats.applied(), Generation(4));
+    assert_eq!(stats.applied(), generation(4));
     assert_eq!((stats.shards[0].heartbeat_ms, stats.shards[1].heartbeat_ms), (1_000, 0));
 }
 
@@ -180,11 +184,11 @@ fn a_refusal_is_reported_with_as_much_of_its_reason_as_fits() {
     let mut writer = StatsWriter::create(dir.path(), 1, 1).unwrap();
     assert_eq!(read(&dir).refused, None);
     let long = "ü".repeat(REASON_BYTES_MAX);
-    writer.refuse(Generation(1), &long);
+    writer.refuse(generation(1), &long);
     let cut = long[..REASON_BYTES_MAX].to_owned();
-    assert_eq!(read(&dir).refused, Some(Refusal { generation: Generation(1), reason: cut }));
-    writer.refuse(Generation(2), "short");
-    let refusal = Refusal { generation: Generation(2), reason: "short".into() };
+    assert_eq!(read(&dir).refused, Some(Refusal { generation: generation(1), reason: cut }));
+    writer.refuse(generation(2), "short");
+    let refusal = Refusal { generation: generation(2), reason: "short".into() };
     assert_eq!(read(&dir).refused, Some(refusal));
 }
 
@@ -261,7 +265,7 @@ fn sizes_out_of_bounds_are_refused() {
 fn a_reader_survives_any_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = StatsWriter::create(dir.path(), 2, 2).unwrap();
-    writer.refuse(Generation(1), "a reason");
+    writer.refuse(generation(1), "a reason");
     writer.shard(0).unwrap().claim(0, A).unwrap().add(Counter::Matched, 1);
     drop(writer);
     let reader = StatsReader::open(dir.path()).unwrap();
@@ -298,7 +302,7 @@ fn a_concurrent_reader_never_takes_one_triggers_counts_for_anothers() {
                 let counters = shard.claim(0, Id(id)).unwrap();
                 counters.set(Counter::Matched, id);
                 counters.set(Counter::LagSinceMs, id);
-                writer.refuse(Generation(id), &id.to_string());
+                writer.refuse(generation(id), &id.to_string());
             }
             done.store(true, Ordering::Release);
         });

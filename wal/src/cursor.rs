@@ -278,6 +278,10 @@ impl Cursors {
 
     /// The statement is in the log, at `at`.
     pub(crate) fn told(&mut self, statement: &Statement, at: Lsn) {
+        if statement.kind == Kind::CHECKPOINT {
+            // Those that are gone are told by their absence.
+            self.changed.clear();
+        }
         for (id, below) in &statement.consumers {
             self.changed.remove(id);
             if let Some(consumer) = self.table.get_mut(id) {

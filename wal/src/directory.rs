@@ -7,15 +7,13 @@
 //! segment or a file with the other name, which the next start removes.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    thread,
 };
 
 use crate::{
     canary::{Canary, planted},
-    limits::{LOCK_ATTEMPTS, LOCK_RETRY},
     lsn::Lsn,
     storage::Listing,
 };
@@ -24,7 +22,7 @@ const SEGMENT_SUFFIX: &str = ".segment";
 const UNFINISHED_SUFFIX: &str = ".segment.unfinished";
 pub(crate) const LOCK: &str = "lock";
 /// What lies beside it is no log any more, and goes.
-const REMOVED: &str = "removed";
+const REMOVED: &str = "log.removed";
 
 /// A directory that this process holds alone, until it is dropped.
 #[derive(Debug)]
@@ -197,17 +195,10 @@ fn sync_ancestors(path: &Path) -> io::Result<()> {
 
 fn lock(path: &Path) -> Result<File, NotTaken> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-    for attempt in 1.. {
-        match file.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => thread::sleep(LOCK_RETRY),
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder)?;
-                return Err(NotTaken::Held(holder.trim().to_owned()));
-            }
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
+    if !eagre_lock::lock(&file, eagre_lock::ATTEMPTS)? {
+        let mut holder = String::new();
+        file.read_to_string(&mut holder)?;
+        return Err(NotTaken::Held(holder.trim().to_owned()));
     }
     file.set_len(0)?;
     writeln!(file, "{}", std::process::id())?;

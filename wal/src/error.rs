@@ -10,19 +10,19 @@ use rustix::io::Errno;
 
 use crate::{cursor::Place, limits, lsn::Lsn, options::Backend};
 
-/// Exit code of an owner whose log is [`Poisoned`]: `EX_IOERR` of sysexits.
-pub const EXIT_POISONED: u8 = 74;
+/// Exit code of an owner whose disk fails the log: `EX_IOERR` of sysexits.
+const EXIT_POISONED: u8 = 74;
 /// Exit code of an owner whose log is damaged below what was durable:
 /// `EX_DATAERR` of sysexits.
-pub const EXIT_DAMAGED: u8 = 65;
+const EXIT_DAMAGED: u8 = 65;
 /// Exit code of an owner whose log is in use: `EX_TEMPFAIL` of sysexits.
-pub const EXIT_LOCKED: u8 = 75;
+const EXIT_LOCKED: u8 = 75;
 /// Exit code of an owner whose process or machine is short of what a log needs to be
 /// opened: `EX_TEMPFAIL` of sysexits.
-pub const EXIT_SHORTAGE: u8 = 75;
+const EXIT_SHORTAGE: u8 = 75;
 /// Exit code of an owner that was given unusable options: `EX_USAGE` of
 /// sysexits.
-pub const EXIT_OPTIONS: u8 = 64;
+const EXIT_OPTIONS: u8 = 64;
 
 /// What the disk was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +67,8 @@ impl fmt::Display for Stage {
 ///
 /// After a failed sync the kernel may count lost pages as clean, so that the
 /// next sync succeeds without them: trying again would confirm records that are
-/// gone. Nothing more is durable; the owner exits with [`EXIT_POISONED`], and
-/// the next start reads from the disk what it really has.
+/// gone. Nothing more is durable; the owner exits with 74, `EX_IOERR` of sysexits,
+/// and the next start reads from the disk what it really has.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the log cannot be made durable: {stage} failed at {at}: {cause}; {}, and start again", stage.remedy())]
 pub struct Poisoned {

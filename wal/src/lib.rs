@@ -9,8 +9,12 @@
 //! - Records are read in the order they were appended, whole, with the bytes that
 //!   were appended, or not at all. A group of records is there together or not.
 //! - After the first failed write or sync nothing becomes durable any more
-//!   ([`Poisoned`]). A full disk is no failure: it refuses appends ([`Full`]) and
-//!   leaves everything else at work.
+//!   ([`Poisoned`]), and whoever waits is woken. A full disk, or descriptors or
+//!   memory that are used up, are no failure: they refuse appends ([`Full`]) and
+//!   leave everything else at work, reading above all.
+//! - A consumer's progress is stored in proportion to what changed of it, together
+//!   with a record and with others' where the owner wants so. Nobody makes progress
+//!   who is not registered.
 //! - Appending, submitting and polling never wait for the disk. Memory is bounded
 //!   by [`Options::pending_bytes_max`], disk by [`Options::max_bytes`].
 //!
@@ -66,15 +70,12 @@ mod canary;
 
 pub use self::{
     cursor::{Cursor, Cursors, Pending, Place, Progress},
-    error::{
-        AppendError, ConsumerError, Damage, DamageKind, EXIT_DAMAGED, EXIT_LOCKED, EXIT_OPTIONS,
-        EXIT_POISONED, EXIT_SHORTAGE, Full, OpenError, OptionsError, Poisoned, Stage,
-    },
+    error::{AppendError, ConsumerError, Damage, DamageKind, Full, OpenError, OptionsError, Poisoned, Stage},
     inspect::{
         DamagedRange, Fault, Gap, InspectError, Inspection, Read, Record, Records, SegmentState,
         SegmentSummary, Since, Start, Verification, inspect, is_log, records, verify,
     },
-    limits::{SEGMENT_ALIGN_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENTS_MIN},
+    limits::{SEGMENT_ALIGN_BYTES, SEGMENT_BYTES_MIN, SEGMENTS_MIN},
     log::{Log, Usage},
     lsn::{Lsn, ParseLsnError},
     options::{Backend, Fsync, Options, Retain},

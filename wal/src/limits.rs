@@ -29,12 +29,6 @@ pub(crate) const KEPT_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Buffers that are kept: the one in flight and the one that is filled meanwhile.
 pub(crate) const KEPT_BUFFERS: usize = 2;
 
-/// How long `open` waits for the lock of a process that is going away: the
-/// kernel may hold its files for as long as a ring of it has work.
-pub(crate) const LOCK_ATTEMPTS: u32 = 40;
-/// Between two attempts.
-pub(crate) const LOCK_RETRY: Duration = Duration::from_millis(50);
-
 /// Bytes that an inspection reads at once: large reads are what disks are fast at.
 pub(crate) const INSPECT_READ_BYTES: u64 = 1024 * 1024;
 /// Bytes that are given up where the disk does not return them: the least that the

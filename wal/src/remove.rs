@@ -10,7 +10,7 @@
 //!
 //! # How
 //!
-//! A file named `removed` is made durable first. Where it lies, segments are
+//! A file named `log.removed` is made durable first. Where it lies, segments are
 //! leftovers; it goes after they are durably gone.
 
 use std::{

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use eagre_wal::{AppendError, EXIT_SHORTAGE, Fsync, Full, Log, OpenError, Options};
+use eagre_wal::{AppendError, Fsync, Full, Log, OpenError, Options};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{BACKENDS, Consumers as _, EVENT, append, body, flush, open, read_all, small};
 
@@ -99,7 +99,7 @@ fn a_log_that_cannot_be_opened_for_want_of_descriptors_says_so_and_is_unharmed()
                     }
                     Err(error) => {
                         assert!(matches!(error, OpenError::Shortage { .. }), "{left} left: {error}");
-                        assert_eq!(error.exit_code(), EXIT_SHORTAGE);
+                        assert_eq!(error.exit_code(), 75, "EX_TEMPFAIL");
                         assert!(error.to_string().contains("raise the limit"), "{error}");
                         short += 1;
                     }

@@ -504,7 +504,7 @@ fn a_log_whose_removal_was_broken_off_anywhere_is_none() {
             let bytes = if index % 2 == 0 { std::fs::read(whole.join(name)).unwrap() } else { Vec::new() };
             std::fs::write(dir.join(name), bytes).unwrap();
         }
-        std::fs::write(dir.join("removed"), "").unwrap();
+        std::fs::write(dir.join("log.removed"), "").unwrap();
         assert!(!is_log(&dir));
         if there % 2 == 0 {
             remove_log(&dir).unwrap();
@@ -513,7 +513,7 @@ fn a_log_whose_removal_was_broken_off_anywhere_is_none() {
             let (log, recovery) = eagre_wal::Log::open(&dir, small()).unwrap();
             assert_eq!((recovery.records, recovery.unknown_files), (0, vec![]));
             drop(log);
-            assert!(!dir.join("removed").exists());
+            assert!(!dir.join("log.removed").exists());
             assert_eq!(support::open(&dir, Backend::Thread).records(), 0);
         }
     }

@@ -51,7 +51,7 @@ struct CrashArgs {
     #[arg(long, default_value_t = 10, value_name = "N")]
     trials: u64,
 
-    /// How the server is crashed: kill, page-cache, fuse, sync-failure, or all
+    /// How the server is crashed: kill, page-cache, fuse, sync-failure, seams, or all
     #[arg(long, default_value = "all", value_parser = families, value_name = "FAMILY")]
     family: Families,
 

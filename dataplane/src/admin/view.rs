@@ -1,7 +1,6 @@
 //! What the admin port shows of the running shards.
 
 use std::{
-    path::Path,
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -9,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use eagre_snapshot::{Broker, DirError, Id, Stats, StatsReader};
+use eagre_snapshot::{Broker, Generation, Id, OwnStats};
 
 use super::{AdminState, BrokerRow};
 use crate::{
@@ -21,38 +20,28 @@ use crate::{
 /// Everything that the admin pages read.
 pub(crate) struct View {
     pub(crate) info: serde_json::Value,
-    pub(crate) stats: StatsReader,
+    pub(crate) stats: OwnStats,
     pub(crate) tables: Tables,
     pub(crate) metrics: Vec<Arc<ShardMetrics>>,
     pub(crate) low_marks: Vec<LowMarks>,
     pub(crate) draining: Arc<AtomicBool>,
 }
 
-impl View {
-    /// Reads the stats page in `directory`.
-    pub(crate) fn stats_of(directory: &Path) -> Result<StatsReader, DirError> {
-        StatsReader::open(directory)
-    }
-
-    fn stats(&self) -> Stats {
-        self.stats.read().ok().flatten().unwrap_or_default()
-    }
-}
-
 impl AdminState for View {
     fn heartbeat_ages(&self) -> Vec<Duration> {
         let now = monotonic_ms();
         let age = |heartbeat_ms| Duration::from_millis(now.saturating_sub(heartbeat_ms));
-        self.stats().shards.iter().map(|shard| age(shard.heartbeat_ms)).collect()
+        self.stats.read().shards.iter().map(|shard| age(shard.heartbeat_ms)).collect()
     }
 
     fn ready(&self) -> Result<(), String> {
         if self.draining.load(Relaxed) {
             return Err("draining: this data plane is stopping".into());
         }
-        match self.stats().applied().0 {
-            0 => Err("no configuration yet: waiting for the control plane to publish one".into()),
-            _ => Ok(()),
+        // Whosever: what is in force stays so when another publisher begins anew.
+        match self.stats.read().shards.iter().all(|shard| shard.applied != Generation::NONE) {
+            true => Ok(()),
+            false => Err("no configuration yet: waiting for the control plane to publish one".into()),
         }
     }
 
@@ -83,7 +72,7 @@ impl AdminState for View {
     }
 
     fn triggers(&self) -> Vec<TriggerRow> {
-        let (table, stats) = (self.tables.local(), self.stats());
+        let (table, stats) = (self.tables.local(), self.stats.read());
         let mut rows: Vec<_> = table
             .triggers
             .values()

@@ -11,15 +11,15 @@ use std::{
 };
 
 use eagre_filter::Matcher;
-use eagre_snapshot::{Broker, Endpoint, Id, SlotMap, Snapshot, Trigger};
+use eagre_snapshot::{Broker, Endpoint, Generation, Id, SlotMap, Snapshot, Trigger};
 
 use crate::runtime::map::Map;
 
 /// One generation, ready to route.
 #[derive(Default)]
 pub struct Table {
-    /// The snapshot's generation; 0 before the first.
-    pub(crate) generation: u64,
+    /// The snapshot's.
+    pub(crate) generation: Generation,
     brokers: Map<String, Arc<BrokerRoute>>,
     /// In order, so that every shard opens their lanes in the same one.
     pub(crate) triggers: BTreeMap<Id, Arc<TriggerRoute>>,
@@ -62,7 +62,7 @@ impl Table {
     /// Compiles `snapshot`, reusing from `previous` every broker whose filters
     /// did not change.
     pub(crate) fn compile(
-        generation: u64,
+        generation: Generation,
         snapshot: Snapshot,
         previous: &Self,
         slots: &mut SlotMap,

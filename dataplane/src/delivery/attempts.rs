@@ -91,7 +91,12 @@ impl Delivery {
     /// time.
     pub(super) async fn run(mut self) {
         loop {
-            let attempt = self.attempt().await;
+            let route = Arc::clone(&self.route);
+            // It has failed, and there is no sink, or not any more.
+            let Some(target) = Target::of(&route, self.job.failure.as_deref()) else {
+                return self.keep().await;
+            };
+            let attempt = self.attempt(&target).await;
             if self.lane.is_closed() {
                 // The trigger is gone, and with it its claim to the event.
                 return;
@@ -108,7 +113,7 @@ impl Delivery {
             }
             // The subscriber's failure is what a dead letter tells of, also when
             // the sink fails in turn.
-            let gives_up = self.job.failure.is_some() || self.route.trigger.dead_letter.is_none();
+            let gives_up = self.job.failure.is_some();
             self.job.failure.get_or_insert_with(|| Box::new(failure));
             if gives_up {
                 return self.keep().await;
@@ -136,35 +141,30 @@ impl Delivery {
     async fn keep(mut self) {
         let failure = self.job.failure.take().expect("a dead letter has a reason");
         let reason = Reason { code: failure.code, destination: &failure.destination, data: &failure.data };
-        let room = &self.lane.room;
-        let pause = match room.store.keep_dead_letter(self.lane.id, &reason, &self.event).await {
-            Kept::Stored => {
-                self.lane.add(Counter::Kept, 1);
-                return self.lane.finish(self.job.offset);
+        let (store, trigger) = (&self.lane.room.store, self.lane.id);
+        // As in `connect`: a shortage costs no attempt.
+        let is_kept = loop {
+            match store.keep_dead_letter(trigger, &reason, &self.event).await {
+                Kept::Stored => break true,
+                Kept::Full => break false,
+                Kept::NotNow if self.is_over() => return,
+                Kept::NotNow => time::sleep(SHORTAGE_PAUSE).await,
             }
-            Kept::Full if self.route.trigger.dead_letter.is_none() => {
-                // Without a sink the contract lets it go (3.8); it is counted.
-                self.lane.add(Counter::Dropped, 1);
-                return self.lane.finish(self.job.offset);
-            }
-            // The event stays where it is, and the sink is tried again.
-            Kept::Full => NO_ROOM_PAUSE,
-            Kept::NotNow => SHORTAGE_PAUSE,
         };
-        self.job.failure = Some(failure);
-        self.job.failed = 0;
-        self.lane.wait(self.job, pause);
+        if !is_kept && self.route.trigger.dead_letter.is_some() {
+            // The event stays where it is, and the sink is tried again.
+            self.job.failure = Some(failure);
+            self.job.failed = 0;
+            return self.lane.wait(self.job, NO_ROOM_PAUSE);
+        }
+        // Without a sink the contract lets it go (3.8); it is counted.
+        self.lane.add(if is_kept { Counter::Kept } else { Counter::Dropped }, 1);
+        self.lane.finish(self.job.offset);
     }
 
-    async fn attempt(&mut self) -> Attempt {
-        let route = Arc::clone(&self.route);
-        // A trigger whose sink was removed while its event was on the way there.
-        let Some(target) = Target::of(&route, self.job.failure.as_deref()) else {
-            let failure = self.job.failure.as_deref().cloned().unwrap_or_else(|| Failure::new("", None, &[]));
-            return Attempt::failed(failure, false);
-        };
+    async fn attempt(&self, target: &Target<'_>) -> Attempt {
         let started = time::now();
-        let exchanged = self.exchange(&target).await;
+        let exchanged = self.exchange(target).await;
         if let Err(ExchangeError::Abandoned) = exchanged {
             return Attempt::Abandoned;
         }
@@ -172,7 +172,7 @@ impl Delivery {
         self.lane.dispatch.borrow().record(status, time::now() - started);
         match exchanged {
             Ok((connection, response)) => {
-                let attempt = self.judge(&target, &connection, &response).await;
+                let attempt = self.judge(target, &connection, &response).await;
                 if response.keep_alive {
                     self.lane.room.pool.give_back(target.endpoint, connection);
                 }

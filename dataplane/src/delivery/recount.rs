@@ -32,12 +32,11 @@ impl Dispatcher {
         let (Some(mut at), Some(end)) = (begin, end) else { return };
         while at < end {
             let store = &self.room.store;
-            let scanned = store.scan(at, end, &mut Budget::turn(), |event| {
+            let scanned = store.survey(at, end, &mut Budget::turn(), |event| {
                 if !store.is_moved(&event) {
                     let open = self.lanes.borrow();
                     event.matches().filter_map(|id| open.get(&id)).for_each(|lane| lane.count(event.offset));
                 }
-                ControlFlow::Continue(())
             });
             at = scanned.next;
             task::next_turn().await;

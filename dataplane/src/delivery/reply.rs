@@ -38,13 +38,13 @@ impl ReplyRefused {
         match self {
             Self::Malformed(_) | Self::TtlExhausted => 400,
             Self::BrokerGone(_) => 404,
-            Self::NotStored(_) => 503,
+            Self::NotStored(no_room) => no_room.status(),
         }
     }
 
     /// Another delivery may lead to a reply that can be stored.
     const fn is_transient(&self) -> bool {
-        !matches!(self, Self::TtlExhausted)
+        !matches!(self, Self::TtlExhausted | Self::NotStored(NoRoom::TooLarge(_)))
     }
 
     /// Contract 3.7: a reply that the broker refuses fails the delivery; the dead

@@ -75,7 +75,7 @@ fn stamp(draft: &mut Draft) -> Result<(), Reason> {
 fn no_room(reason: NoRoom) -> Reason {
     match reason {
         NoRoom::OverQuota => Reason::OverQuota,
-        NoRoom::TooLarge(error) => Reason::Http { status: 413, reason: error.to_string() },
+        NoRoom::TooLarge(error) => Reason::Http { status: NoRoom::TOO_LARGE, reason: error.to_string() },
         NoRoom::Full(error) => Reason::Full(error.to_string()),
     }
 }

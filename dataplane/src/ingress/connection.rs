@@ -137,7 +137,8 @@ impl Connection {
         let deadline = time::now() + self.ingress.settings.body_deadline_for(length as u64);
         while self.input.len() < wanted {
             let missing = wanted - self.input.len();
-            self.more(missing.min(GROWTH_BYTES_MAX), deadline).await?;
+            grow(&mut self.input, missing.min(GROWTH_BYTES_MAX), wanted);
+            self.more(0, deadline).await?;
         }
         Ok(())
     }
@@ -149,6 +150,8 @@ impl Connection {
         let mut decoder = Chunked::new(&self.ingress.request_limits);
         self.body.clear();
         loop {
+            let decoded_max = (self.input.len() - head_bytes).min(limit - self.body.len());
+            grow(&mut self.body, decoded_max, limit);
             let progress = match decoder.decode(&self.input[head_bytes..], &mut self.body, limit) {
                 Ok(progress) => progress,
                 Err(refusal) if refusal.status() == 413 => return Ok(Some(Reason::TooLarge { limit })),
@@ -224,6 +227,9 @@ impl Connection {
     /// input would reset the connection and with it the answer.
     async fn linger(&mut self) {
         let until = time::now() + LINGER;
+        // Nothing is done with what has arrived.
+        (self.input, self.body) = (Vec::with_capacity(INPUT_BYTES), Vec::new());
+        self.held = self.ingress.bodies.begin();
         if self.stream.shutdown_write().await.is_err() {
             return;
         }
@@ -240,6 +246,15 @@ impl Connection {
 
     fn write_deadline(&self) -> Instant {
         time::now() + self.ingress.settings.write_stall
+    }
+}
+
+/// Makes room for `more` bytes. As a vector does by itself, but never for more than
+/// `most`, which is all that can come: what is counted is what is reserved.
+fn grow(buffer: &mut Vec<u8>, more: usize, most: usize) {
+    if buffer.capacity() - buffer.len() < more {
+        let doubled = most.min(2 * buffer.capacity());
+        buffer.reserve_exact(doubled.saturating_sub(buffer.len()).max(more));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a request is not accepted, and what that is answered with.
 
-use crate::{limits::ingress as limits, metrics::Refused};
+use crate::{limits::ingress as limits, metrics::Refused, store::NoRoom};
 
 /// Why a request is not accepted; each has one status.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +52,9 @@ impl Reason {
             Self::Method => 405,
             Self::Deadline => 408,
             Self::TooLarge { .. } | Self::BatchTooLarge { .. } => 413,
-            Self::OverQuota => 429,
-            Self::Full(_) | Self::BodiesFull | Self::Draining => 503,
+            Self::OverQuota => NoRoom::OVER_QUOTA,
+            Self::Full(_) => NoRoom::FULL,
+            Self::BodiesFull | Self::Draining => 503,
             Self::BadEvent { status, .. } | Self::Http { status, .. } => *status,
         }
     }

@@ -280,10 +280,10 @@ pub(super) struct Subject {
 /// The series of a shard's brokers or triggers. The lock is taken when routes change
 /// and at a scrape, never to count.
 #[derive(Debug, Default)]
-pub(super) struct Series(Mutex<Table>);
+pub(super) struct Series(Mutex<Subjects>);
 
 #[derive(Debug, Default)]
-struct Table {
+struct Subjects {
     by_subject: BTreeMap<Subject, Arc<Dispatch>>,
     /// At this many series those without a holder are dropped.
     prune_at: usize,
@@ -294,22 +294,22 @@ const PRUNE_MIN: usize = 64;
 
 impl Series {
     fn of(&self, subject: Subject) -> Arc<Dispatch> {
-        let mut table = self.lock();
-        if table.by_subject.len() >= table.prune_at.max(PRUNE_MIN) {
-            table.by_subject.retain(|_, dispatch| Arc::strong_count(dispatch) > 1);
-            table.prune_at = 2 * table.by_subject.len();
+        let mut subjects = self.lock();
+        if subjects.by_subject.len() >= subjects.prune_at.max(PRUNE_MIN) {
+            subjects.by_subject.retain(|_, dispatch| Arc::strong_count(dispatch) > 1);
+            subjects.prune_at = 2 * subjects.by_subject.len();
         }
-        Arc::clone(table.by_subject.entry(subject).or_default())
+        Arc::clone(subjects.by_subject.entry(subject).or_default())
     }
 
     /// The series that somebody still holds.
     pub(super) fn held(&self) -> Vec<(Subject, Arc<Dispatch>)> {
-        let table = self.lock();
-        let held = table.by_subject.iter().filter(|(_, dispatch)| Arc::strong_count(dispatch) > 1);
+        let subjects = self.lock();
+        let held = subjects.by_subject.iter().filter(|(_, dispatch)| Arc::strong_count(dispatch) > 1);
         held.map(|(subject, dispatch)| (subject.clone(), Arc::clone(dispatch))).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, Subjects> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

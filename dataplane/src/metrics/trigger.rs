@@ -1,7 +1,7 @@
 //! What is known of one trigger over all shards. Which counts there are, and
 //! what they are called, is the table of [`eagre_snapshot::Counter`].
 
-use eagre_snapshot::{Counter, Kind, TriggerStats};
+use eagre_snapshot::{Counter, CounterKind, TriggerStats};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::text::Text;
@@ -44,9 +44,9 @@ enum Figure {
 impl Counts {
     fn figure(&self, counter: Counter) -> Figure {
         match (counter.kind(), self.stats[counter]) {
-            (Kind::Total | Kind::Gauge, count) => Figure::Whole(count),
-            (Kind::Since, 0) => Figure::Seconds(0.0),
-            (Kind::Since, since) => Figure::Seconds(self.now_ms.saturating_sub(since) as f64 / 1e3),
+            (CounterKind::Total | CounterKind::Gauge, count) => Figure::Whole(count),
+            (CounterKind::Since, 0) => Figure::Seconds(0.0),
+            (CounterKind::Since, since) => Figure::Seconds(self.now_ms.saturating_sub(since) as f64 / 1e3),
         }
     }
 }
@@ -69,8 +69,8 @@ pub(super) fn families(text: &mut Text<'_>, rows: &[TriggerRow]) {
     for &counter in Counter::ALL {
         let Some(shown) = counter.shown() else { continue };
         let kind = match counter.kind() {
-            Kind::Total => "counter",
-            Kind::Gauge | Kind::Since => "gauge",
+            CounterKind::Total => "counter",
+            CounterKind::Gauge | CounterKind::Since => "gauge",
         };
         text.family(shown.metric, kind, shown.help);
         for row in rows {

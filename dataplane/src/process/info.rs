@@ -1,6 +1,11 @@
 //! Who serves where: `dataplane.json`, which the supervisor and tools wait for.
 
-use std::{fmt, fs, io, net::SocketAddr, path::Path};
+use std::{
+    fmt, fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use serde::Serialize;
 
@@ -10,7 +15,7 @@ use crate::{
 };
 
 /// Its name in the snapshot directory.
-pub(crate) const FILE: &str = "dataplane.json";
+const FILE: &str = "dataplane.json";
 
 /// What the file holds, and `/v1/info` shows.
 #[derive(Clone, Debug, Serialize)]
@@ -48,21 +53,68 @@ impl Info {
             fsync: config.wal.fsync.to_string(),
         }
     }
-
-    /// Writes the file; it is there whole or not at all.
-    pub(crate) fn announce(&self, directory: &Path) -> io::Result<()> {
-        let temporary = directory.join(format!("{FILE}.{}", self.pid));
-        fs::write(&temporary, serde_json::to_vec(self)?)?;
-        // In shared memory, for the running process only: nothing to sync.
-        #[expect(clippy::disallowed_methods, reason = "a rename that need not be durable")]
-        fs::rename(temporary, directory.join(FILE))
-    }
 }
 
-/// Takes the file away, so that nobody talks to a process that stops.
-pub(crate) fn withdraw(directory: &Path) {
-    // Missing already is as good.
-    let _ = fs::remove_file(directory.join(FILE));
+/// The file in the snapshot directory, from when the process serves until it
+/// stops; also where the directory is replaced meanwhile.
+pub(crate) struct Announcement {
+    directory: PathBuf,
+    /// What the file holds while it should be there.
+    info: Mutex<Option<Info>>,
+}
+
+/// The file is not there, or not as it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {cause}", path.display())]
+pub(crate) struct AnnounceError {
+    path: PathBuf,
+    cause: io::Error,
+}
+
+impl Announcement {
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), info: Mutex::default() }
+    }
+
+    /// Writes the file; it is there whole or not at all.
+    pub(crate) fn announce(&self, info: Info) -> Result<(), AnnounceError> {
+        let mut announced = self.announced();
+        *announced = Some(info);
+        self.write(&announced)
+    }
+
+    /// Writes the file again if it is gone.
+    pub(crate) fn keep(&self) -> Result<(), AnnounceError> {
+        let announced = self.announced();
+        if announced.is_none() || self.directory.join(FILE).exists() {
+            return Ok(());
+        }
+        self.write(&announced)
+    }
+
+    /// Takes the file away, so that nobody talks to a process that stops.
+    pub(crate) fn withdraw(&self) {
+        let mut announced = self.announced();
+        *announced = None;
+        // Missing already is as good.
+        let _ = fs::remove_file(self.directory.join(FILE));
+    }
+
+    fn write(&self, info: &Option<Info>) -> Result<(), AnnounceError> {
+        let path = self.directory.join(FILE);
+        let temporary = self.directory.join(format!("{FILE}.{}", std::process::id()));
+        let write = || {
+            fs::write(&temporary, serde_json::to_vec(info)?)?;
+            // In shared memory, for the running process only: nothing to sync.
+            #[expect(clippy::disallowed_methods, reason = "a rename that need not be durable")]
+            fs::rename(&temporary, &path)
+        };
+        write().map_err(|cause| AnnounceError { path: path.clone(), cause })
+    }
+
+    fn announced(&self) -> MutexGuard<'_, Option<Info>> {
+        self.info.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Display for Info {

@@ -90,7 +90,7 @@ fn serve(args: &Args) -> Result<u8, Failure> {
     let info = Info::new(args, &config, &choice, address, admin_address, shards);
     let opened = Opened { address, listeners, stats, budget };
     let plane = Plane::start(config, choice, opened, &args.data, &snapshot_dir)?;
-    Ok(plane.run(&stop, &snapshot_dir, admin, info))
+    Ok(plane.run(&stop, admin, info))
 }
 
 /// As many shards as are wanted, but never fewer than have a log: what is in

@@ -11,12 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eagre_snapshot::StatsWriter;
+use eagre_snapshot::{OwnStats, StatsWriter};
 
-use super::{Failure, Info, descriptors::Budget, info, stop::Stop};
+use super::{Failure, Info, descriptors::Budget, info::Announcement, stop::Stop};
 use crate::{
     admin::{self, view::View},
-    config::follow::{self, Tables},
+    config::follow::{self, Follower, Hooks, Tables},
     ingress::{bodies::Bodies, census::Census},
     metrics::{LowMarks, ShardMetrics},
     runtime::{driver::Choice, exit, net::Listener, resolve::Resolver},
@@ -46,6 +46,8 @@ pub(super) struct Plane {
     low_marks: Vec<LowMarks>,
     reports: mpsc::Receiver<Report>,
     draining: Arc<AtomicBool>,
+    stats: OwnStats,
+    announcement: Arc<Announcement>,
 }
 
 impl Plane {
@@ -92,19 +94,35 @@ impl Plane {
                 Failure::new(exit::OS_ERROR, format!("cannot start the thread of shard {index}: {error}"))
             })?;
         }
-        let plane =
-            Self { config, shards, post, tables, metrics, low_marks, reports, draining: Arc::default() };
+        let (draining, own) = (Arc::default(), stats.own());
+        let announcement = Arc::new(Announcement::new(snapshot_dir));
+        let plane = Self {
+            config,
+            shards,
+            post,
+            tables,
+            metrics,
+            low_marks,
+            reports,
+            draining,
+            stats: own,
+            announcement,
+        };
         plane.await_logs()?;
-        let post = plane.post.clone();
-        follow::start(
+        let (post, announced) = (plane.post.clone(), Arc::clone(&plane.announcement));
+        let hooks = Hooks {
+            tell_shards: Box::new(move || tell_all(&post)),
+            keep_announced: Box::new(move || announced.keep().map_err(|error| error.to_string())),
+        };
+        Follower::new(
             snapshot_dir,
             stats,
+            hooks,
             Arc::clone(&plane.tables),
-            move || tell_all(&post),
             store::triggers_max(plane.config.wal.segment_bytes),
-            Arc::clone(&plane.draining),
         )
-        .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?;
+        .map_err(|error| Failure::new(exit::OS_ERROR, error.to_string()))?
+        .start(Arc::clone(&plane.draining));
         Ok(plane)
     }
 
@@ -119,16 +137,10 @@ impl Plane {
         Ok(())
     }
 
-    pub(super) fn run(&self, stop: &Stop, snapshot_dir: &Path, admin: TcpListener, info: Info) -> u8 {
+    pub(super) fn run(&self, stop: &Stop, admin: TcpListener, info: Info) -> u8 {
         let view = View {
             info: serde_json::to_value(&info).unwrap_or_default(),
-            stats: match View::stats_of(snapshot_dir) {
-                Ok(stats) => stats,
-                Err(error) => {
-                    tracing::error!("{error}");
-                    return exit::OS_ERROR;
-                }
-            },
+            stats: self.stats.clone(),
             tables: Arc::clone(&self.tables),
             metrics: self.metrics.clone(),
             low_marks: self.low_marks.clone(),
@@ -141,15 +153,15 @@ impl Plane {
                 return exit::OS_ERROR;
             }
         };
-        let code = self.watch(stop, snapshot_dir, &info);
+        let code = self.watch(stop, &info);
         drop(admin);
-        info::withdraw(snapshot_dir);
+        self.announcement.withdraw();
         code
     }
 
     /// Waits for the first configuration, announces the process, waits for the
     /// end.
-    fn watch(&self, stop: &Stop, snapshot_dir: &Path, info: &Info) -> u8 {
+    fn watch(&self, stop: &Stop, info: &Info) -> u8 {
         let mut serving = 0;
         loop {
             if stop.is_requested() {
@@ -160,8 +172,8 @@ impl Plane {
                 Ok(Report::Serving) => {
                     serving += 1;
                     if serving == self.shards {
-                        if let Err(error) = info.announce(snapshot_dir) {
-                            tracing::warn!("cannot write {}: {error}", info::FILE);
+                        if let Err(error) = self.announcement.announce(info.clone()) {
+                            tracing::warn!("{error}");
                         }
                         tracing::info!(%info, "serving");
                     }

@@ -16,21 +16,21 @@ impl Shard {
     /// every attempt that begins later.
     pub(super) fn apply(self: &Rc<Self>, table: Arc<Table>) {
         let begun = time::now();
-        let is_first = self.routes.table().generation == 0;
+        let is_first = self.routes.table().generation == Generation::NONE;
         let generation = table.generation;
         self.dispatcher.apply(&table, |route| self.counters(route));
         // Where there is no grace, at once.
         self.close_expired();
         self.ingress.apply(&table);
         self.routes.replace(table);
-        self.metrics.applied(generation);
+        self.metrics.applied(generation.number);
         self.store.store_new();
         if is_first {
             self.in_force.add();
         }
-        self.stats.borrow().applied(Generation(generation));
+        self.stats.borrow().applied(generation);
         let micros = (time::now() - begun).as_micros() as u64;
-        tracing::debug!(generation, micros, "configuration applied");
+        tracing::debug!(generation = generation.number, micros, "configuration applied");
     }
 
     fn counters(&self, route: &TriggerRoute) -> Counters {

@@ -20,6 +20,22 @@ pub(crate) enum NoRoom {
     TooLarge(AppendError),
 }
 
+impl NoRoom {
+    /// Contract 1.2 and design section 5, for posted events and replies alike.
+    pub(crate) const OVER_QUOTA: u16 = 429;
+    pub(crate) const FULL: u16 = 503;
+    pub(crate) const TOO_LARGE: u16 = 413;
+
+    /// The status that tells of it.
+    pub(crate) const fn status(&self) -> u16 {
+        match self {
+            Self::OverQuota => Self::OVER_QUOTA,
+            Self::Full(_) => Self::FULL,
+            Self::TooLarge(_) => Self::TOO_LARGE,
+        }
+    }
+}
+
 impl From<AppendError> for NoRoom {
     fn from(error: AppendError) -> Self {
         match error {

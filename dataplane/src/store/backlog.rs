@@ -32,7 +32,6 @@ use super::{
     Offset, StoredEvent,
     commit::{CommitLog, HOLDER, Stored},
     envelope::Envelope,
-    event,
     moved::{self, MOVED},
 };
 use crate::runtime::{exit, time::unix_ms};
@@ -86,7 +85,7 @@ impl Backlog {
             exit::now(exit::DAMAGE)
         });
         let moved_to = last.as_ref().map_or(Lsn::ZERO, |last| {
-            let event = StoredEvent::of_backlog(last).unwrap_or_else(|| event::stop_at_kind(last));
+            let event = StoredEvent::of_backlog(last).unwrap_or_else(|unknown| unknown.stop());
             event.offset.0 + 1
         });
         let end = last.map_or(Lsn::ZERO, |last| last.next);
@@ -119,7 +118,8 @@ impl Backlog {
 
     /// The event at `at`, if there is one.
     pub(super) fn event(&self, at: Lsn) -> Option<StoredEvent> {
-        self.log.read(at).filter(|entry| entry.lsn == at).as_ref().and_then(StoredEvent::of_backlog)
+        let entry = self.log.read(at).filter(|entry| entry.lsn == at)?;
+        Some(StoredEvent::of_backlog(&entry).unwrap_or_else(|unknown| unknown.stop()))
     }
 
     /// Takes in events, all or none, and gives where the first one lies and what
@@ -180,7 +180,8 @@ impl Backlog {
     }
 
     /// Nobody needs anything of it, now and after a crash: the shard's log says so
-    /// on its disk. `positions` as in [`release`](Self::release).
+    /// on its disk. `positions` as in [`release`](Self::release): progress was stored
+    /// just before.
     pub(super) fn is_done(&self, (stored, synced): (Lsn, Lsn)) -> bool {
         let is_idle = self.readers.borrow().is_empty()
             && !self.arriving.get()
@@ -192,7 +193,7 @@ impl Backlog {
         }
         let said_at = self.done.get().unwrap_or(stored);
         self.done.set(Some(said_at));
-        said_at <= synced && said_at < stored
+        said_at <= synced
     }
 
     /// The broker is refused further events until its triggers have caught up a

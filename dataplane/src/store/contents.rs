@@ -9,7 +9,7 @@ use eagre_wal::{Kind, Lsn};
 use super::{
     backlog, dead_letters,
     envelope::{self, Envelope},
-    moved,
+    moved::{self, MovedEvent},
 };
 
 /// What a record holds.
@@ -72,9 +72,10 @@ pub fn read(kind: Kind, body: &[u8]) -> Result<Option<Contents<'_>>, Unreadable>
     match kind {
         envelope::EVENT => event(body).map(Contents::Event).map(Some),
         moved::MOVED => {
-            let (source, rest) = split(body)?;
-            let (time_ms, body) = split(rest)?;
-            Ok(Some(Contents::Moved { source: Lsn(source), time_ms, event: event(body)? }))
+            let moved = MovedEvent::parse(body)
+                .ok_or_else(|| Unreadable("log record holds no moved event".into()))?;
+            let (source, time_ms) = (moved.offset.0, moved.time_ms);
+            Ok(Some(Contents::Moved { source, time_ms, event: event(moved.event)? }))
         }
         dead_letters::DEAD_LETTER => {
             let letter = dead_letters::parse(body)
@@ -89,13 +90,6 @@ pub fn read(kind: Kind, body: &[u8]) -> Result<Option<Contents<'_>>, Unreadable>
         }
         _ => Ok(None),
     }
-}
-
-/// A number and what follows it.
-fn split(body: &[u8]) -> Result<(u64, &[u8]), Unreadable> {
-    let (number, rest) =
-        body.split_first_chunk().ok_or_else(|| Unreadable("log record holds no moved event".into()))?;
-    Ok((u64::from_le_bytes(*number), rest))
 }
 
 fn event(body: &[u8]) -> Result<Event<'_>, Unreadable> {

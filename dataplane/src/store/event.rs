@@ -8,7 +8,7 @@ use eagre_wal::{Entry, Lsn};
 use super::{
     BacklogPosition, Offset,
     envelope::{EVENT, Envelope},
-    moved::{self, MOVED},
+    moved::{MOVED, MovedEvent},
 };
 use crate::runtime::exit;
 
@@ -24,28 +24,27 @@ pub(crate) struct StoredEvent {
 }
 
 impl StoredEvent {
-    /// An event of the shard's log; `None` for another kind of record.
-    pub(super) fn of_log(entry: &Entry) -> Option<Self> {
-        (entry.kind == EVENT)
-            .then(|| Self::checked(Offset(entry.lsn), entry.time_ms, entry.body.clone(), entry.lsn))
+    /// An event of the shard's log.
+    pub(super) fn of_log(entry: &Entry) -> Result<Self, UnknownRecord> {
+        if entry.kind != EVENT {
+            return Err(UnknownRecord::of_kind(entry));
+        }
+        Self::checked(Offset(entry.lsn), entry.time_ms, entry.body.clone(), entry.lsn)
     }
 
-    /// An event of a backlog; `None` for another kind of record.
-    pub(super) fn of_backlog(entry: &Entry) -> Option<Self> {
-        if entry.kind != MOVED {
-            return None;
-        }
-        let Some((source, time_ms, body)) = moved::split(&entry.body) else {
-            stop("it holds no moved event", entry.lsn)
+    /// An event of a backlog.
+    pub(super) fn of_backlog(entry: &Entry) -> Result<Self, UnknownRecord> {
+        let Some(moved) = MovedEvent::parse(&entry.body).filter(|_| entry.kind == MOVED) else {
+            return Err(UnknownRecord::of_kind(entry));
         };
-        Some(Self::checked(source, time_ms, body, entry.lsn))
+        Self::checked(moved.offset, moved.time_ms, entry.body.slice_ref(moved.event), entry.lsn)
     }
 
-    fn checked(offset: Offset, time_ms: u64, body: Bytes, at: Lsn) -> Self {
-        if let Err(unknown) = Envelope::parse(&body) {
-            stop(&unknown.to_string(), at);
+    fn checked(offset: Offset, time_ms: u64, body: Bytes, at: Lsn) -> Result<Self, UnknownRecord> {
+        match Envelope::parse(&body) {
+            Ok(_) => Ok(Self { offset, time_ms, body }),
+            Err(unknown) => Err(UnknownRecord { at, reason: unknown.to_string() }),
         }
-        Self { offset, time_ms, body }
     }
 
     /// The broker that accepted it.
@@ -93,7 +92,21 @@ pub(super) fn stop(reason: &str, at: Lsn) -> ! {
     exit::now(exit::DAMAGE)
 }
 
-/// The same of a record of a kind that no part of this version writes there.
-pub(super) fn stop_at_kind(entry: &Entry) -> ! {
-    stop(&format!("its kind is {}; was it written by a newer Eagre?", entry.kind.0), entry.lsn)
+/// A record that no part of this version writes where it lies.
+#[derive(Debug)]
+pub(super) struct UnknownRecord {
+    at: Lsn,
+    reason: String,
+}
+
+impl UnknownRecord {
+    fn of_kind(entry: &Entry) -> Self {
+        let reason = format!("its kind is {}; was it written by a newer Eagre?", entry.kind.0);
+        Self { at: entry.lsn, reason }
+    }
+
+    /// See [`stop`].
+    pub(super) fn stop(self) -> ! {
+        stop(&self.reason, self.at)
+    }
 }

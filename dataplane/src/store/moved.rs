@@ -8,7 +8,6 @@
 //!                that still needed it
 //! ```
 
-use bytes::Bytes;
 use eagre_snapshot::Id;
 use eagre_wal::{Kind, Lsn};
 
@@ -17,14 +16,22 @@ use super::{Offset, StoredEvent, envelope};
 /// The kind of log records described here.
 pub(super) const MOVED: Kind = Kind(18);
 
-const PREFIX_BYTES: usize = 16;
+/// Such a body, split.
+pub(super) struct MovedEvent<'a> {
+    pub(super) offset: Offset,
+    pub(super) time_ms: u64,
+    /// The event's own log record.
+    pub(super) event: &'a [u8],
+}
 
-/// Identity, time of acceptance, and the event's own log record.
-pub(super) fn split(body: &Bytes) -> Option<(Offset, u64, Bytes)> {
-    let (source, rest) = body.split_first_chunk::<8>()?;
-    let (time_ms, _) = rest.split_first_chunk::<8>()?;
-    let source = Offset(Lsn(u64::from_le_bytes(*source)));
-    Some((source, u64::from_le_bytes(*time_ms), body.slice(PREFIX_BYTES..)))
+impl<'a> MovedEvent<'a> {
+    /// `None` if it is too short.
+    pub(super) fn parse(body: &'a [u8]) -> Option<Self> {
+        let (offset, rest) = body.split_first_chunk()?;
+        let (time_ms, event) = rest.split_first_chunk()?;
+        let offset = Offset(Lsn(u64::from_le_bytes(*offset)));
+        Some(Self { offset, time_ms: u64::from_le_bytes(*time_ms), event })
+    }
 }
 
 /// What stands in front of the event's own bytes, for those who still need it.

@@ -187,9 +187,7 @@ impl Store {
         }
         match self.log.read(offset.0).filter(|entry| entry.lsn == offset.0) {
             Some(entry) => {
-                let Some(event) = StoredEvent::of_log(&entry) else {
-                    event::stop("a trigger waits for a record that holds no event", offset.0)
-                };
+                let event = StoredEvent::of_log(&entry).unwrap_or_else(|unknown| unknown.stop());
                 self.is_moved(&event)
             }
             // Its segment is gone, which it only is when all of it was moved.

@@ -39,11 +39,35 @@ impl Store {
             let entry = if next < to { self.log.read(next.0).filter(|entry| entry.lsn < to.0) } else { None };
             let Some(entry) = entry else { return Scanned { next: next.max(to), at_end: true } };
             budget.take(entry.body.len());
-            let event = StoredEvent::of_log(&entry).unwrap_or_else(|| event::stop_at_kind(&entry));
+            let event = StoredEvent::of_log(&entry).unwrap_or_else(|unknown| unknown.stop());
             if visit(event).is_break() {
                 break;
             }
             next = Offset(entry.next);
+        }
+        Scanned { next, at_end: false }
+    }
+
+    /// As [`scan`](Self::scan), for figures: it ends before what this version does
+    /// not know, and leaves that to whoever is to deliver it.
+    pub(crate) fn survey(
+        &self,
+        from: Offset,
+        to: Offset,
+        budget: &mut Budget,
+        mut visit: impl FnMut(StoredEvent),
+    ) -> Scanned<Offset> {
+        let mut next = from;
+        while !budget.is_spent() {
+            let entry = self.log.read(next.0).filter(|entry| entry.lsn < to.0);
+            let Some((entry, event)) =
+                entry.and_then(|entry| Some((entry.next, StoredEvent::of_log(&entry).ok()?)))
+            else {
+                return Scanned { next: to, at_end: true };
+            };
+            budget.take(event.bytes().len());
+            visit(event);
+            next = Offset(entry);
         }
         Scanned { next, at_end: false }
     }
@@ -69,7 +93,7 @@ impl Store {
             };
             budget.take(entry.body.len());
             let here = BacklogPosition { broker, at: entry.lsn };
-            let event = StoredEvent::of_backlog(&entry).unwrap_or_else(|| event::stop_at_kind(&entry));
+            let event = StoredEvent::of_backlog(&entry).unwrap_or_else(|unknown| unknown.stop());
             if visit(event, here).is_break() {
                 break;
             }
@@ -89,7 +113,7 @@ impl Store {
         let found = match moved {
             None => {
                 let entry = self.log.read(offset.0).filter(|entry| entry.lsn == offset.0);
-                entry.as_ref().and_then(StoredEvent::of_log)
+                entry.map(|entry| StoredEvent::of_log(&entry).unwrap_or_else(|unknown| unknown.stop()))
             }
             Some(BacklogPosition { broker, at }) => {
                 let event = self.backlogs.get(broker).and_then(|backlog| backlog.event(at));
@@ -118,6 +142,6 @@ impl Store {
     /// Identity and time of the first event at or behind a position of a backlog.
     pub(crate) fn first_of_backlog(&self, at: BacklogPosition) -> Option<(Offset, u64)> {
         let entry = self.backlogs.get(at.broker)?.log.read(at.at)?;
-        StoredEvent::of_backlog(&entry).map(|event| (event.offset, event.time_ms))
+        StoredEvent::of_backlog(&entry).ok().map(|event| (event.offset, event.time_ms))
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command},
@@ -285,26 +285,39 @@ impl Client {
         self.response()
     }
 
+    /// The same where the other side may close instead.
+    pub fn try_exchange(&mut self, request: &[u8]) -> io::Result<Response> {
+        self.stream.write_all(request)?;
+        self.try_response()
+    }
+
     /// Reads one response.
     pub fn response(&mut self) -> Response {
-        let head_end = self.until(|bytes| find(bytes, b"\r\n\r\n")) + 4;
+        self.try_response().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_response(&mut self) -> io::Result<Response> {
+        let head_end = self.until(|bytes| find(bytes, b"\r\n\r\n"))? + 4;
         let head = String::from_utf8(self.received[..head_end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let length = field(&head, "content-length").map_or(0, |length| length.parse().unwrap());
-        self.until(|bytes| (bytes.len() >= head_end + length).then_some(0));
+        self.until(|bytes| (bytes.len() >= head_end + length).then_some(0))?;
         let body = self.received[head_end..head_end + length].to_vec();
         self.received.drain(..head_end + length);
-        Response { status, head, body }
+        Ok(Response { status, head, body })
     }
 
-    fn until<T>(&mut self, complete: impl Fn(&[u8]) -> Option<T>) -> T {
+    fn until<T>(&mut self, complete: impl Fn(&[u8]) -> Option<T>) -> io::Result<T> {
         loop {
             if let Some(done) = complete(&self.received) {
-                return done;
+                return Ok(done);
             }
             let mut chunk = [0; 16 * 1024];
-            let bytes = self.stream.read(&mut chunk).unwrap();
-            assert!(bytes > 0, "closed after {:?}", String::from_utf8_lossy(&self.received));
+            let bytes = self.stream.read(&mut chunk)?;
+            if bytes == 0 {
+                let text = format!("closed after {:?}", String::from_utf8_lossy(&self.received));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+            }
             self.received.extend_from_slice(&chunk[..bytes]);
         }
     }

@@ -178,10 +178,10 @@ impl Running {
         let newest = scene.versions.borrow().last().cloned();
         let Some(newest) = newest.filter(|newest| newest.generation > *generation) else { return };
         *generation = newest.generation;
-        let taken = self
-            .process
-            .borrow_mut()
-            .configure(Generation(newest.generation), newest.model.snapshot(scene.plan.grace));
+        let taken = self.process.borrow_mut().configure(
+            Generation { publisher: PUBLISHER, number: newest.generation },
+            newest.model.snapshot(scene.plan.grace),
+        );
         if let Err(reason) = taken {
             scene.violated(format!("generation {generation} is refused: {reason}"));
             return;
@@ -203,7 +203,10 @@ impl Running {
         let mut snapshot = newest.model.snapshot(scene.plan.grace);
         let Some(trigger) = snapshot.triggers.last_mut() else { return };
         trigger.filter = eagre_filter::Filter::Cesql("type = (".into());
-        let refused = self.process.borrow_mut().configure(Generation(newest.generation), snapshot);
+        let refused = self
+            .process
+            .borrow_mut()
+            .configure(Generation { publisher: PUBLISHER, number: newest.generation }, snapshot);
         assert!(refused.is_err(), "a filter that does not parse is compiled");
         scene.saw(Seen::GenerationRefused);
     }
@@ -222,3 +225,5 @@ impl Running {
 /// For the last flush after the deadline.
 const DRAIN_GRACE: Nanos = 2000 * MILLISECOND;
 const STATS_SLOTS: usize = 16;
+/// Of all generations.
+const PUBLISHER: u64 = 1;

@@ -31,7 +31,6 @@ use thiserror::Error;
 pub(crate) use self::filter::depth_is_bounded;
 use self::record::{FieldValue, Record};
 use self::wire::Span;
-use crate::Generation;
 use crate::excess::{Excess, Member};
 use crate::limits::SNAPSHOT_BYTES_MAX;
 use crate::model::Snapshot;
@@ -176,8 +175,8 @@ impl fmt::Display for BodyError {
     }
 }
 
-/// `snapshot` as the file of `generation`.
-pub fn encode(generation: Generation, snapshot: &Snapshot) -> Result<Vec<u8>, EncodeError> {
+/// `snapshot` as the file of generation `number`.
+pub fn encode(number: u64, snapshot: &Snapshot) -> Result<Vec<u8>, EncodeError> {
     if let Some(trigger) = snapshot.triggers.iter().find(|trigger| !filter::is_bounded(&trigger.filter)) {
         let (namespace, name) = (trigger.namespace.clone(), trigger.name.clone());
         return Err(EncodeError::Filter { namespace, name });
@@ -194,7 +193,7 @@ pub fn encode(generation: Generation, snapshot: &Snapshot) -> Result<Vec<u8>, En
     file[8..10].copy_from_slice(&FORMAT_MAJOR.to_le_bytes());
     file[10..12].copy_from_slice(&FORMAT_MINOR.to_le_bytes());
     file[12..16].copy_from_slice(&(HEADER_BYTES as u32).to_le_bytes());
-    file[16..24].copy_from_slice(&generation.0.to_le_bytes());
+    file[16..24].copy_from_slice(&number.to_le_bytes());
     file[24..32].copy_from_slice(&body_bytes.to_le_bytes());
     let checksum = checksum(&file);
     file[CHECKSUM_AT..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
@@ -218,11 +217,12 @@ pub(crate) fn first_beyond(snapshot: &Snapshot, bytes_max: usize) -> Option<Memb
     broker.map(Member::Broker).or_else(|| trigger().map(Member::Trigger))
 }
 
-/// What `file` holds, if it holds exactly that.
+/// The number of the generation that `file` holds, and its content, if it holds
+/// exactly that.
 ///
 /// Total on any input: memory is bounded by a multiple of the length of
 /// `file`, recursion by nothing in it. The result is not [validated](Snapshot::validate).
-pub fn decode(file: &[u8]) -> Result<(Generation, Snapshot), DecodeError> {
+pub fn decode(file: &[u8]) -> Result<(u64, Snapshot), DecodeError> {
     let Some((header, behind)) = file.split_first_chunk::<HEADER_BYTES>() else {
         return Err(DecodeError::TooShort(file.len()));
     };
@@ -245,7 +245,12 @@ pub fn decode(file: &[u8]) -> Result<(Generation, Snapshot), DecodeError> {
         return Err(DecodeError::Checksum { stored, computed });
     }
     let snapshot = Snapshot::read(Span::new(header_bytes as usize, body))?;
-    Ok((Generation(u64::from_le_bytes(at(header, 16))), snapshot))
+    Ok((u64::from_le_bytes(at(header, 16)), snapshot))
+}
+
+/// Whether the version that wrote `file`, which was decoded, is this one.
+pub(crate) fn is_of_this_version(file: &[u8]) -> bool {
+    file.get(10..12) == Some(&FORMAT_MINOR.to_le_bytes())
 }
 
 /// Over everything but the checksum itself. `file` is at least a header long.

@@ -7,19 +7,19 @@ use std::ops::Index;
 
 /// How the words of several shards become one figure, and how it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum CounterKind {
     /// Only grows; summed.
     Total,
     /// Goes up and down; summed.
     Gauge,
-    /// Unix milliseconds, 0 for never; of several the earliest. Shown as its
+    /// Unix milliseconds, 0 for never; of several the earliest. CounterNames as its
     /// age in seconds, 0 for never.
     Since,
 }
 
 /// What a counter is called where people see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct CounterNames {
     /// In `/v1/triggers`.
     pub field: &'static str,
     /// In `/metrics`.
@@ -42,17 +42,17 @@ macro_rules! counters {
             pub const ALL: &'static [Counter] = &[$(Counter::$counter),*];
 
             /// How it is summed.
-            pub fn kind(self) -> Kind {
+            pub fn kind(self) -> CounterKind {
                 match self {
-                    $(Counter::$counter => Kind::$kind,)*
+                    $(Counter::$counter => CounterKind::$kind,)*
                 }
             }
 
             /// How it is shown; `None` if it is for the planes alone.
-            pub fn shown(self) -> Option<Shown> {
+            pub fn shown(self) -> Option<CounterNames> {
                 match self {
                     $($(Counter::$counter => {
-                        Some(Shown { field: $field, metric: $metric, help: $help.trim_ascii() })
+                        Some(CounterNames { field: $field, metric: $metric, help: $help.trim_ascii() })
                     })?)*
                     #[allow(unreachable_patterns, reason = "once all are shown")]
                     _ => None,
@@ -107,10 +107,10 @@ impl TriggerStats {
     pub(super) fn add(&mut self, counts: impl Iterator<Item = u64>) {
         for ((sum, value), counter) in self.0.iter_mut().zip(counts).zip(Counter::ALL) {
             *sum = match (counter.kind(), *sum) {
-                (Kind::Total | Kind::Gauge, sum) => sum.saturating_add(value),
-                (Kind::Since, 0) => value,
-                (Kind::Since, sum) if value == 0 => sum,
-                (Kind::Since, sum) => sum.min(value),
+                (CounterKind::Total | CounterKind::Gauge, sum) => sum.saturating_add(value),
+                (CounterKind::Since, 0) => value,
+                (CounterKind::Since, sum) if value == 0 => sum,
+                (CounterKind::Since, sum) => sum.min(value),
             };
         }
     }

@@ -49,16 +49,19 @@ pub(super) mod refusal {
     pub(crate) const GENERATION: usize = 17;
     pub(crate) const BYTES: usize = 18;
     pub(crate) const TEXT: usize = 19;
+    pub(crate) const PUBLISHER: usize = TEXT + super::REASON_WORDS;
 }
 pub(super) const REASON_WORDS: usize = REASON_BYTES_MAX / 8;
 
 /// A shard's words in `stats`, relative to [`shard_at`].
 pub(super) const APPLIED: usize = 0;
 pub(super) const HEARTBEAT: usize = 1;
+/// Whose generation that is; 0 where it is not told.
+pub(super) const PUBLISHER: usize = 2;
 
 /// The first word of a shard in `stats`.
 pub(super) fn shard_at(shard: usize) -> usize {
-    (refusal::TEXT + REASON_WORDS).next_multiple_of(STRIDE) + shard * STRIDE
+    (refusal::PUBLISHER + 1).next_multiple_of(STRIDE) + shard * STRIDE
 }
 
 /// Words of `stats`.
@@ -92,6 +95,12 @@ impl Shape {
     /// shards write to one memory page.
     pub(super) fn cell_at(&self, shard: usize, slot: usize) -> usize {
         STRIDE + (shard * self.slots + slot) * self.stride
+    }
+
+    /// The first word of every cell of a chunk.
+    pub(super) fn cells(&self) -> impl Iterator<Item = usize> {
+        let Shape { shards, slots, stride } = *self;
+        (0..shards * slots).map(move |cell| STRIDE + cell * stride)
     }
 
     /// Words of a chunk.

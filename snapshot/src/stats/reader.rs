@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::counters::{CELL_WORDS, TriggerStats};
 use super::layout::{
-    APPLIED, CELL_ID, CHUNK_MAGIC, HEARTBEAT, REASON_WORDS, STATS, STATS_MAGIC, STRIDE, Shape, VERSION,
-    chunk_name, header, refusal, shard_at, stats_words,
+    APPLIED, CELL_ID, CHUNK_MAGIC, HEARTBEAT, PUBLISHER, REASON_WORDS, STATS, STATS_MAGIC, STRIDE, Shape,
+    VERSION, chunk_name, header, refusal, shard_at, stats_words,
 };
 use crate::Generation;
 use crate::dir::{self, DirError, DirProblem, io_error};
 use crate::limits::{CHUNKS_MAX, REASON_BYTES_MAX};
 use crate::model::Id;
-use crate::page::{RemotePage, Words};
+use crate::page::{Page, RemotePage, Words};
 
 /// How often a read starts over because a new data plane took the place of the
 /// one being read.
@@ -67,10 +68,19 @@ pub struct ShardStatus {
 }
 
 impl Stats {
-    /// The generation that every shard works with, or a newer one:
-    /// [`Generation::NONE`] until all have one.
+    /// The generation of the shard that is behind the others:
+    /// [`Generation::NONE`] until all have one, and while they have those of
+    /// several publishers.
     pub fn applied(&self) -> Generation {
-        self.shards.iter().map(|shard| shard.applied).min().unwrap_or_default()
+        let slowest = self.shards.iter().map(|shard| shard.applied).min_by_key(|applied| applied.number);
+        let slowest = slowest.unwrap_or_default();
+        if self.has_applied(slowest) { slowest } else { Generation::NONE }
+    }
+
+    /// Whether every shard works with `generation`, or a later one of its
+    /// publisher.
+    pub fn has_applied(&self, generation: Generation) -> bool {
+        !self.shards.is_empty() && self.shards.iter().all(|shard| shard.applied.has_reached(generation))
     }
 }
 
@@ -143,11 +153,18 @@ fn shape(path: &Path) -> Result<Option<(u64, Shape)>, DirError> {
     Ok(Some((page.load(header::INSTANCE).unwrap_or(0), shape)))
 }
 
+/// What the pages of one directory hold.
+pub(super) fn read_pages(stats: &Page, chunks: &[Arc<Page>], shape: &Shape) -> Stats {
+    let mut sum = read_stats(stats, shape);
+    chunks.iter().for_each(|chunk| read_chunk(&**chunk, shape, &mut sum.triggers));
+    sum
+}
+
 /// Everything but the counts of triggers.
 fn read_stats(page: &impl Words, shape: &Shape) -> Stats {
     let word = |index| page.load(index).unwrap_or(0);
     let shard = |shard| ShardStatus {
-        applied: Generation(word(shard_at(shard) + APPLIED)),
+        applied: read_applied(page, shard_at(shard)).unwrap_or_default(),
         heartbeat_ms: word(shard_at(shard) + HEARTBEAT),
     };
     Stats {
@@ -187,9 +204,22 @@ fn map(path: &Path, words: usize, magic: u64) -> Result<RemotePage, DirError> {
     Err(DirError { path: path.to_owned(), problem })
 }
 
+/// What a shard works with; `None` if it is just changing from one publisher to
+/// another.
+pub(super) fn read_applied(page: &impl Words, line: usize) -> Option<Generation> {
+    for _ in 0..REREADS_MAX {
+        let number = page.load(line + APPLIED)?;
+        let publisher = page.load(line + PUBLISHER)?;
+        if page.load(line + APPLIED)? == number {
+            return Some(Generation { publisher, number });
+        }
+    }
+    None
+}
+
 /// The first words of a cell that belonged to one trigger throughout; `None` if
 /// it is nobody's or just changing hands.
-fn read_cell(page: &impl Words, at: usize, words: usize) -> Option<(Id, [u64; CELL_WORDS])> {
+pub(super) fn read_cell(page: &impl Words, at: usize, words: usize) -> Option<(Id, [u64; CELL_WORDS])> {
     let id = page.load(at + CELL_ID).filter(|&id| id != 0)?;
     let mut cell = [0; CELL_WORDS];
     for (index, value) in cell.iter_mut().take(words).enumerate() {
@@ -202,7 +232,8 @@ fn read_cell(page: &impl Words, at: usize, words: usize) -> Option<(Id, [u64; CE
 fn read_refusal(page: &impl Words) -> Option<Refusal> {
     for _ in 0..REREADS_MAX {
         let sequence = page.load(refusal::SEQUENCE)?;
-        let generation = Generation(page.load(refusal::GENERATION)?);
+        let publisher = page.load(refusal::PUBLISHER)?;
+        let generation = Generation { publisher, number: page.load(refusal::GENERATION)? };
         let bytes = page.load(refusal::BYTES)?.min(REASON_BYTES_MAX as u64) as usize;
         let mut text = Vec::with_capacity(REASON_BYTES_MAX);
         for index in 0..REASON_WORDS {

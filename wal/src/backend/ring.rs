@@ -50,7 +50,7 @@ pub(crate) struct Ring {
 
 impl Ring {
     pub(super) fn new(event: &Event) -> io::Result<Self> {
-        Self::entered_by(event, Box::new(|ring| ring.submit()))
+        Self::entered_by(event, Box::new(IoUring::submit))
     }
 
     pub(super) fn entered_by(event: &Event, enter: Enter) -> io::Result<Self> {

@@ -74,12 +74,11 @@ impl Log {
         }
         let told_bytes = self.cursors.bytes_to_tell(progress).min(told_max);
         self.reserve(time_ms, told_bytes + record_bytes(record.1))?;
-        // From here on nothing fails: there is room, and whoever was there still is.
         for (id, progress) in progress {
-            self.cursors.advance(*id, progress)?;
+            self.cursors.advance(*id, progress).expect("it was admitted above");
         }
         let ids: BTreeSet<_> = progress.iter().map(|(id, _)| *id).collect();
-        let told = self.cursors.tell(&ids, told_max).map_err(|DoNotFit| self.too_many_cursors())?;
+        let told = self.cursors.tell(&ids, told_max).expect("the least was compared above");
         self.write_told(time_ms, fsync, &told, true);
         let lsn = self.write_frame(record.0, time_ms, fsync, record.1, false);
         // The others are in the log as they were before.

@@ -1,4 +1,4 @@
-//! What comes out: records by position and by time.
+//! What comes out: records by position.
 
 use std::iter;
 
@@ -26,24 +26,6 @@ impl Log {
             }
         }
         Ok(None)
-    }
-
-    /// Where to read from to get every record that was appended at `time_ms` or
-    /// later: the first such record that is durable, or, if there is none yet,
-    /// [`durable`](Self::durable). Reads one segment up to there.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn seek(&self, time_ms: u64) -> Result<Lsn, Damage> {
-        let from = self.full.partition_point(|extent| extent.last_time_ms < time_ms);
-        let mut at = self.full.get(from).map_or(self.active.header, |extent| extent.header).first_frame();
-        while let Some(entry) = self.read(at)? {
-            if entry.time_ms >= time_ms {
-                return Ok(entry.lsn);
-            }
-            at = entry.next;
-        }
-        Ok(self.durable)
     }
 
     /// The last record of the owner's that is durable. Reads one segment, or two.

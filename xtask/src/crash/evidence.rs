@@ -31,10 +31,10 @@ pub fn keep(evidence: &Path, family: Family, plan: &Plan, setup: &Setup, outcome
         family.name(),
         plan.seed
     );
-    let files = ["eagre.toml", "manifest.yaml", "dataplane.log", "controlplane.log"];
-    for name in files {
+    let files = ["dataplane.log", "controlplane.log"].map(|name| setup.work.join(name));
+    for file in files.iter().chain(&[setup.config(), setup.manifest()]) {
         // One that was never written is none to keep.
-        let _ = fs::copy(setup.work.join(name), kept.join(name));
+        let _ = fs::copy(file, kept.join(file.file_name().unwrap_or_default()));
     }
     fs::write(kept.join("violations.txt"), format!("{text}\n{plan:#?}\n")).context("write the violations")?;
     let log = fs::read_to_string(setup.log()).unwrap_or_default();

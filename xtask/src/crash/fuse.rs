@@ -46,6 +46,11 @@ impl Fuse {
         Ok(Self { disk, path, seed, cuts: 0 })
     }
 
+    /// Until the next power cut, a sync takes so long.
+    pub fn delay_syncs(&self, delay: Duration) {
+        self.disk.faults().delay_syncs(delay);
+    }
+
     /// What the next power cut leaves. The disk mixes its seeds itself.
     fn next_loss(&mut self) -> Loss {
         self.cuts += 1;
@@ -63,7 +68,7 @@ impl Disk for Fuse {
     }
 
     fn be_slow(&mut self) -> Result<()> {
-        self.disk.faults().delay_syncs(SLOW_SYNC);
+        self.delay_syncs(SLOW_SYNC);
         Ok(())
     }
 

@@ -15,6 +15,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::{owed::Owed, plan::Kind};
 
 /// The id of an event: a number, and whether it is the reply to the event of that
@@ -34,6 +36,8 @@ pub struct Sent {
     pub kind: Kind,
     /// Hash of its payload.
     pub hash: u64,
+    /// Bytes of its payload.
+    pub bytes: usize,
     /// Its 202 was read.
     pub acknowledged: bool,
 }
@@ -85,8 +89,9 @@ impl History {
     }
 
     /// An event is about to be sent.
-    pub fn sends(&self, id: EventId, kind: Kind, hash: u64) {
-        self.seen().sent.entry(id).or_insert(Sent { kind, hash, acknowledged: false });
+    pub fn sends(&self, id: EventId, kind: Kind, payload: &[u8]) {
+        let sent = Sent { kind, hash: xxh3_64(payload), bytes: payload.len(), acknowledged: false };
+        self.seen().sent.entry(id).or_insert(sent);
     }
 
     /// A delivery of the present run was answered.

@@ -17,6 +17,7 @@ mod history;
 mod oracle;
 mod trial;
 mod sync_failure;
+mod seams;
 mod evidence;
 mod owed;
 mod patience;
@@ -51,11 +52,15 @@ pub enum Family {
     Fuse,
     /// A sync of the log fails.
     SyncFailure,
+    /// Something comes late, changes or runs short while events lie in backlogs.
+    Seams,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 4] = [Self::Kill, Self::PageCache, Self::Fuse, Self::SyncFailure];
+    pub const ALL: [Self; 5] = [Self::Kill, Self::PageCache, Self::Fuse, Self::SyncFailure, Self::Seams];
+    /// Those that try the log.
+    pub const OF_THE_LOG: [Self; 4] = [Self::Kill, Self::PageCache, Self::Fuse, Self::SyncFailure];
 
     /// Its name on the command line and in the ledger.
     pub fn name(self) -> &'static str {
@@ -64,6 +69,7 @@ impl Family {
             Self::PageCache => "page-cache",
             Self::Fuse => "fuse",
             Self::SyncFailure => "sync-failure",
+            Self::Seams => "seams",
         }
     }
 }
@@ -172,6 +178,13 @@ fn run_one(options: &Options, seed: u64) -> Result<Outcome> {
         let outcome = sync_failure::run_trial(&plan, &setup, &disk)?;
         return finish(options, &plan, &setup, outcome);
     }
+    if options.family == Family::Seams {
+        let plan = seams::plan(seed);
+        let disk = seams::make_disk(work.path(), seed)?;
+        let setup = setup(disk.path());
+        let outcome = seams::run(&plan, &setup)?;
+        return finish(options, &plan, &setup, outcome);
+    }
     let plan = Plan::new(seed);
     let mut disk = make_disk(options.family, work.path(), seed)?;
     let setup = setup(disk.path());
@@ -196,6 +209,6 @@ fn make_disk(family: Family, work: &Path, seed: u64) -> Result<Box<dyn Disk>> {
         // In memory, too: a kill needs a real file system, and no disk that may hang.
         Family::Kill | Family::PageCache => Box::new(Ext4::new(work, &DISK)?),
         Family::Fuse => Box::new(Fuse::new(work, seed)?),
-        Family::SyncFailure => bail!("this family makes its own disk"),
+        Family::SyncFailure | Family::Seams => bail!("this family makes its own disk"),
     })
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, bail};
 
 /// Whatever stands still for so long hangs.
-pub const HANG_MAX: Duration = Duration::from_secs(120);
+pub const HANG_MAX: Duration = Duration::from_secs(60);
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(2);

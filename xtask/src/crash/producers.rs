@@ -5,16 +5,18 @@ use std::{
     fmt::Write as _,
     io::{self, Write},
     net::{SocketAddr, TcpStream},
-    sync::atomic::{
-        AtomicBool, AtomicU64,
-        Ordering::{Relaxed, SeqCst},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     thread::{self, Scope},
     time::Duration,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     history::{EventId, History},
@@ -29,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The producers of one trial.
 pub struct Producers<'t> {
     plan: &'t Plan,
-    history: &'t History,
+    history: Arc<History>,
     next_number: AtomicU64,
     /// Counts producers over all rounds, for the streams of random numbers.
     next_stream: AtomicU64,
@@ -38,10 +40,10 @@ pub struct Producers<'t> {
 
 impl<'t> Producers<'t> {
     /// Producers that do not run yet.
-    pub fn new(plan: &'t Plan, history: &'t History) -> Self {
+    pub fn new(plan: &'t Plan, history: &Arc<History>) -> Self {
         Self {
             plan,
-            history,
+            history: Arc::clone(history),
             next_number: AtomicU64::new(0),
             next_stream: AtomicU64::new(1),
             stop: AtomicBool::new(false),
@@ -140,7 +142,7 @@ impl<'t> Producers<'t> {
         let kind = random.pick(&[Kind::Order, Kind::Payment]);
         let bytes = random.within(100..=bytes_max) as usize;
         let payload = random.bytes(bytes);
-        self.history.sends(id, kind, xxh3_64(&payload));
+        self.history.sends(id, kind, &payload);
         (id, kind, payload)
     }
 }

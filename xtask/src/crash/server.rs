@@ -7,8 +7,8 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     net::SocketAddr,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    os::unix::{fs::symlink, process::CommandExt},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -17,10 +17,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{
-    patience::{self, HANG_MAX},
-    plan::Plan,
-};
+use super::patience::{self, HANG_MAX};
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(2);
@@ -40,8 +37,8 @@ pub struct Setup {
 
 /// Running processes.
 pub struct Server {
-    control: Child,
     data: Child,
+    control: Option<Child>,
 }
 
 /// Why the data plane does not serve.
@@ -60,10 +57,26 @@ impl Setup {
     ///
     /// # Errors
     /// They cannot be written.
-    pub fn write(&self, plan: &Plan, subscribers: SocketAddr) -> Result<()> {
+    pub fn write(&self, config: &str, manifest: &str) -> Result<()> {
         fs::create_dir_all(self.run()).context("make the snapshot directory")?;
-        fs::write(self.work.join("eagre.toml"), plan.config()).context("write eagre.toml")?;
-        fs::write(self.work.join("manifest.yaml"), plan.manifest(subscribers)).context("write the manifest")
+        fs::create_dir_all(self.manifests()).context("make the manifests' folder")?;
+        fs::write(self.config(), config).context("write eagre.toml")?;
+        fs::write(self.manifest(), manifest).context("write the manifest")
+    }
+
+    /// The tuning file of the data plane.
+    pub fn config(&self) -> PathBuf {
+        self.work.join("eagre.toml")
+    }
+
+    /// The folder that the control plane watches.
+    pub fn manifests(&self) -> PathBuf {
+        self.work.join("manifests")
+    }
+
+    /// The one manifest in it.
+    pub fn manifest(&self) -> PathBuf {
+        self.manifests().join("manifest.yaml")
     }
 
     /// Where the data plane logs to.
@@ -71,15 +84,21 @@ impl Setup {
         self.work.join("dataplane.log")
     }
 
-    fn run(&self) -> PathBuf {
+    /// The snapshot directory.
+    pub fn run(&self) -> PathBuf {
         self.work.join("run")
     }
 
     fn command(&self, plane: &str) -> Result<Command> {
+        let mut command = self.outfit(Command::new(&self.binary), plane)?;
+        command.arg0(format!("eagre-{plane}")).arg("--snapshot").arg(self.run());
+        Ok(command)
+    }
+
+    /// Gives a command what surrounds every plane: its log, its leash, its bug.
+    fn outfit(&self, mut command: Command, plane: &str) -> Result<Command> {
         let log = self.work.join(format!("{plane}.log"));
         let log = OpenOptions::new().create(true).append(true).open(&log).context("open a log file")?;
-        let mut command = Command::new(&self.binary);
-        command.arg0(format!("eagre-{plane}")).arg("--snapshot").arg(self.run());
         // On a leash, like a supervisor's: it ends when the harness does.
         command.env("EAGRE_SUPERVISED", "1").env("RUST_LOG", "info").stdin(Stdio::piped());
         command.stdout(Stdio::null()).stderr(log);
@@ -94,18 +113,41 @@ impl Setup {
     /// # Errors
     /// A process cannot be started.
     pub fn start(&self) -> Result<Server> {
-        let control = self.command("controlplane")?.arg("-f").arg(self.work.join("manifest.yaml")).spawn();
-        let mut control = control.context("start the control plane")?;
-        let mut data = self.command("dataplane")?;
-        data.arg("--data").arg(&self.data).arg("--config").arg(self.work.join("eagre.toml"));
-        data.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        match data.spawn() {
-            Ok(data) => Ok(Server { control, data }),
-            Err(error) => {
-                end(&mut control)?;
-                Err(anyhow!(error).context("start the data plane"))
-            }
+        let mut server = self.start_data(self.command("dataplane")?)?;
+        server.start_control(self)?;
+        Ok(server)
+    }
+
+    /// Starts the data plane alone.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_data_alone(&self) -> Result<Server> {
+        self.start_data(self.command("dataplane")?)
+    }
+
+    /// Starts both planes, the data plane with so many descriptors.
+    ///
+    /// # Errors
+    /// A process cannot be started, or `prlimit` is not installed.
+    pub fn start_with_descriptors(&self, descriptors: u64) -> Result<Server> {
+        // `prlimit` executes a file, and the name of that makes it the plane.
+        let named = self.work.join("eagre-dataplane");
+        if !named.exists() {
+            symlink(&self.binary, &named).context("name the data plane")?;
         }
+        let plain = self.command("dataplane")?;
+        let mut limited = self.outfit(Command::new("prlimit"), "dataplane")?;
+        limited.arg(format!("--nofile={descriptors}:{descriptors}")).arg(named).args(plain.get_args());
+        let mut server = self.start_data(limited)?;
+        server.start_control(self)?;
+        Ok(server)
+    }
+
+    fn start_data(&self, mut data: Command) -> Result<Server> {
+        data.arg("--data").arg(&self.data).arg("--config").arg(self.config());
+        data.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        Ok(Server { data: data.spawn().context("start the data plane")?, control: None })
     }
 
     /// Waits until the data plane serves, and tells where.
@@ -114,9 +156,8 @@ impl Setup {
     /// See [`NotServing`].
     pub fn await_serving(&self, server: &mut Server) -> Result<SocketAddr> {
         let deadline = Instant::now() + HANG_MAX;
-        let path = self.run().join("dataplane.json");
         loop {
-            if let Some(address) = serving(&path, server.data.id()) {
+            if let Some(address) = self.address(server, "listen") {
                 return Ok(address);
             }
             if let Some(status) = server.ended()? {
@@ -128,16 +169,27 @@ impl Setup {
             thread::sleep(POLL);
         }
     }
-}
 
-/// Where the data plane of this process id serves, if it has said so.
-fn serving(path: &Path, pid: u32) -> Option<SocketAddr> {
-    let info: serde_json::Value = serde_json::from_reader(File::open(path).ok()?).ok()?;
-    let is_this = info["pid"].as_u64() == Some(u64::from(pid));
-    is_this.then(|| info["listen"].as_str()?.parse().ok()).flatten()
+    /// Where the data plane serves, `listen` or `admin`, if it has said so.
+    pub fn address(&self, server: &Server, port: &str) -> Option<SocketAddr> {
+        let file = File::open(self.run().join("dataplane.json")).ok()?;
+        let info: serde_json::Value = serde_json::from_reader(file).ok()?;
+        let is_this = info["pid"].as_u64() == Some(u64::from(server.data.id()));
+        is_this.then(|| info[port].as_str()?.parse().ok()).flatten()
+    }
 }
 
 impl Server {
+    /// Starts the control plane beside the data plane.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_control(&mut self, setup: &Setup) -> Result<()> {
+        let control = setup.command("controlplane")?.arg("-f").arg(setup.manifests()).spawn();
+        self.control = Some(control.context("start the control plane")?);
+        Ok(())
+    }
+
     /// How the data plane ended, if it has.
     ///
     /// # Errors
@@ -153,11 +205,11 @@ impl Server {
     /// # Errors
     /// A process is gone, or does not stop.
     pub fn freeze(&self) -> Result<()> {
-        for child in [&self.data, &self.control] {
+        for child in self.children() {
             signal(child, Signal::STOP)?;
         }
         patience::until("the server stands at SIGSTOP", || {
-            Ok(stands(self.data.id())? && stands(self.control.id())?)
+            self.children().try_fold(true, |all, child| Ok(all && stands(child.id())?))
         })
     }
 
@@ -166,8 +218,21 @@ impl Server {
     /// # Errors
     /// A process is gone.
     pub fn thaw(&self) -> Result<()> {
-        signal(&self.control, Signal::CONT)?;
-        signal(&self.data, Signal::CONT)
+        self.children().try_for_each(|child| signal(child, Signal::CONT))
+    }
+
+    fn children(&self) -> impl Iterator<Item = &Child> {
+        [&self.data].into_iter().chain(&self.control)
+    }
+
+    /// Ends every process, if it has not ended.
+    ///
+    /// # Errors
+    /// A process cannot be waited for.
+    pub fn end_all(&mut self) -> Result<()> {
+        // The data plane first: nothing may come between its end and the crash.
+        end(&mut self.data)?;
+        self.control.iter_mut().try_for_each(|control| end(control).map(drop))
     }
 
     /// Kills every process and waits for their ends. Gives the data plane's own end, if
@@ -177,9 +242,7 @@ impl Server {
     /// A process cannot be waited for.
     pub fn kill(mut self) -> Result<Option<ExitStatus>> {
         let ended = self.ended()?;
-        // The data plane first: nothing may come between its end and the crash.
-        end(&mut self.data)?;
-        end(&mut self.control)?;
+        self.end_all()?;
         Ok(ended)
     }
 
@@ -191,7 +254,7 @@ impl Server {
     pub fn stop(mut self) -> Result<ExitStatus> {
         signal(&self.data, Signal::TERM)?;
         let status = self.await_end()?;
-        end(&mut self.control)?;
+        self.end_all()?;
         status.ok_or_else(|| anyhow!("the data plane did not stop within {HANG_MAX:?} after SIGTERM"))
     }
 
@@ -215,8 +278,7 @@ impl Drop for Server {
     /// Whatever a trial does, no process outlives it.
     fn drop(&mut self) {
         // Those that have been waited for are not signalled again.
-        let _ = end(&mut self.data);
-        let _ = end(&mut self.control);
+        let _ = self.end_all();
     }
 }
 

@@ -84,6 +84,11 @@ impl Subscribers {
         self.shared.healthy.store(true, SeqCst);
     }
 
+    /// From now on they are again as the plan says.
+    pub fn be_as_planned(&self) {
+        self.shared.healthy.store(false, SeqCst);
+    }
+
     /// Waits until everything that a dead server has sent is read and answered: its
     /// connections are at their ends, one after another, and so are those that it had
     /// made and nobody had accepted yet.
@@ -196,7 +201,7 @@ impl Shared {
         let id = EventId { reply: true, ..to };
         let bytes = 100 + xxh3_64_with_seed(b"", to.number) % 2000;
         let payload = Random::new(self.plan.seed, STREAMS - 1 - to.number).bytes(bytes as usize);
-        self.history.sends(id, Kind::Reply, xxh3_64(&payload));
+        self.history.sends(id, Kind::Reply, &payload);
         let head = format!(
             "HTTP/1.1 200 OK\r\nce-specversion: 1.0\r\nce-id: {id}\r\nce-source: /subscriber\r\nce-type: {}\r\n\
              content-type: application/octet-stream\r\ncontent-length: {bytes}\r\n\r\n",

@@ -31,7 +31,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use super::{
     disk::{Ext4, Make, run},
-    history::History,
+    history::{EventId, History, Sent},
     oracle::{self, Violation},
     owed,
     patience::Patience,
@@ -54,10 +54,9 @@ const BACKING_ENOUGH: &str = "remount,size=256M";
 const REFUSED: u64 = 50;
 /// So many events are accepted when there is room again.
 const AGAIN: usize = 50;
-/// More events than this are not acknowledged when the device can take no page: what is
-/// left of a page of records on each shard takes some dozens, and so do the batches that
-/// were durable when it began.
-const LAST_ACKNOWLEDGED_MAX: usize = 200;
+/// An event of so many bytes takes a page of the device for itself alone. Smaller ones may
+/// find room in a page that holds records already.
+const TAKES_A_PAGE: usize = 8192;
 const POLL: Duration = Duration::from_millis(5);
 
 /// The plan of a seed, bent to this family: nothing is released, so that a full disk
@@ -78,7 +77,7 @@ pub fn plan(seed: u64) -> Plan {
 pub fn run_trial(plan: &Plan, setup: &Setup, disk: &Ext4) -> Result<Outcome> {
     let history = Arc::new(History::default());
     let subscribers = Subscribers::start(plan, &history).context("start subscribers")?;
-    setup.write(plan, subscribers.address)?;
+    setup.write(&plan.config(), &plan.manifest(subscribers.address))?;
     let trial = Trial { plan, setup, disk, history: &history };
     let mut violations: Vec<_> = trial.fail()?.into_iter().collect();
     let mut duplicates = 0;
@@ -96,7 +95,7 @@ struct Trial<'t> {
     plan: &'t Plan,
     setup: &'t Setup,
     disk: &'t Ext4,
-    history: &'t History,
+    history: &'t Arc<History>,
 }
 
 impl Trial<'_> {
@@ -150,17 +149,20 @@ impl Trial<'_> {
         let thin = thin_out(self.disk);
         run(Command::new("fsfreeze").arg("--unfreeze").arg(self.disk.mount_point()))?;
         thin?;
+        let first_number = self.history.seen().sent.keys().map(|id| id.number + 1).max().unwrap_or(0);
         server.thaw()?;
-        let before = self.history.acknowledged_count();
         let mut patience = Patience::new();
         let status = loop {
             if let Some(status) = server.ended()? {
                 break status;
             }
-            let acknowledged = self.history.acknowledged_count();
-            if acknowledged > before + LAST_ACKNOWLEDGED_MAX || patience.is_over(acknowledged) {
-                let what = format!("it runs, {} events after the device was full", acknowledged - before);
+            if let Some((id, bytes)) = self.acknowledged_without_room(first_number) {
+                let what =
+                    format!("it acknowledged {id}, and the device cannot have taken its {bytes} bytes");
                 return Ok(Some(Violation::Server(what)));
+            }
+            if patience.is_over(self.history.acknowledged_count()) {
+                return Ok(Some(Violation::Server("it runs on although no sync can succeed".into())));
             }
             thread::sleep(POLL);
         };
@@ -172,6 +174,15 @@ impl Trial<'_> {
         let log = fs::read_to_string(self.setup.log()).context("read the server's log")?;
         let what = || format!("it ended with {EXIT_DISK} and did not log that {POISONED:?}");
         Ok((!log.contains(POISONED)).then(|| Violation::Server(what())))
+    }
+
+    /// An acknowledged event from this number on that needed a page of the device.
+    fn acknowledged_without_room(&self, first_number: u64) -> Option<(EventId, usize)> {
+        let seen = self.history.seen();
+        let is_wrong = |id: &EventId, sent: &Sent| {
+            id.number >= first_number && sent.acknowledged && sent.bytes >= TAKES_A_PAGE
+        };
+        seen.sent.iter().find(|(id, sent)| is_wrong(id, sent)).map(|(id, sent)| (*id, sent.bytes))
     }
 
     /// Gives the device what it needs, forgets what the page cache believes, and looks at

@@ -67,7 +67,7 @@ type Ended = Violation;
 pub fn run(family: Family, plan: &Plan, setup: &Setup, disk: &mut dyn Disk) -> Result<Outcome> {
     let history = Arc::new(History::default());
     let subscribers = Subscribers::start(plan, &history).context("start subscribers")?;
-    setup.write(plan, subscribers.address)?;
+    setup.write(&plan.config(), &plan.manifest(subscribers.address))?;
     let random = Random::new(plan.seed, u64::MAX);
     let mut trial = Trial { family, plan, setup, disk, history: Arc::clone(&history), subscribers, random };
     let ended = trial.run()?;

@@ -15,7 +15,7 @@ impl Story {
     }
 
     fn sent(&mut self, number: u64, kind: Kind, acknowledged: bool) {
-        self.seen.sent.insert(order(number), Sent { kind, hash: number, acknowledged });
+        self.seen.sent.insert(order(number), Sent { kind, hash: number, bytes: 1, acknowledged });
     }
 
     /// A delivery that was accepted, in the present run.
