@@ -15,11 +15,14 @@ use std::{
 
 use eagre_snapshot::Endpoint;
 
-use crate::runtime::{
-    map::Map,
-    net::{self, Stream},
-    resolve::{ResolveError, Resolver},
-    time,
+use crate::{
+    canary::{Canary, planted},
+    runtime::{
+        map::Map,
+        net::{self, Stream},
+        resolve::{ResolveError, Resolver},
+        time,
+    },
 };
 
 /// The connections of one shard.
@@ -75,7 +78,8 @@ impl Pool {
         let connections = idle.get_mut(&endpoint.authority)?;
         let now = time::now();
         while let Some(connection) = connections.pop() {
-            if now - connection.idle_since < self.idle_max && connection.stream.is_quiet() {
+            let is_quiet = connection.stream.is_quiet() || planted(Canary::NoisyReuse);
+            if now - connection.idle_since < self.idle_max && is_quiet {
                 return Some(connection);
             }
         }
@@ -103,7 +107,9 @@ impl Pool {
         for address in addresses.iter() {
             match Stream::connect(*address, deadline).await {
                 Ok(stream) => return Ok(Connection::new(stream, slot)),
-                Err(error) if net::is_shortage(&error) => return Err(ConnectError::Shortage(error)),
+                Err(error) if net::is_shortage(&error) && !planted(Canary::ShortageIsFailure) => {
+                    return Err(ConnectError::Shortage(error));
+                }
                 Err(error) => failure = error,
             }
         }
@@ -152,7 +158,8 @@ impl Pool {
                 return Poll::Ready(());
             }
             // One who looks again without having been called keeps its one place.
-            if place.borrow_mut().replace(context.waker().clone()).is_none() {
+            let is_new = place.borrow_mut().replace(context.waker().clone()).is_none();
+            if is_new || planted(Canary::TwoPlaces) {
                 self.slots.waiters.borrow_mut().push_back(Rc::clone(&place));
             }
             Poll::Pending

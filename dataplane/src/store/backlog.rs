@@ -34,7 +34,10 @@ use super::{
     envelope::Envelope,
     moved::{self, MOVED},
 };
-use crate::runtime::{exit, time::unix_ms};
+use crate::{
+    canary::{Canary, planted},
+    runtime::{exit, time::unix_ms},
+};
 
 /// The consumer in the shard's log whose cursor tells how far `trigger` has read
 /// the backlog of `broker`. Its own inverse, for a given broker.
@@ -139,6 +142,9 @@ impl Backlog {
         self.log.append_cursors(unix_ms(), Fsync::Always)?;
         // What is moved was on the disk before, whatever its broker asks for.
         let stored = self.log.append_group(unix_ms(), Fsync::Always, &records)?;
+        if let Some(last) = events.last().filter(|_| planted(Canary::MovedTooSoon)) {
+            self.take_over(last.event.offset);
+        }
         self.end.set(self.log.end());
         self.readers.borrow_mut().extend(newcomers);
         self.done.set(None);
@@ -207,8 +213,9 @@ impl Backlog {
     pub(super) fn judge(&self, quota: u64) -> (u64, bool) {
         let used = self.used_bytes();
         let limit = if self.over_quota.get() { quota - quota / RELIEF_PART } else { quota };
-        self.over_quota.set(used > limit);
-        (used, used > limit)
+        let over = used > limit || (self.over_quota.get() && planted(Canary::QuotaForGood));
+        self.over_quota.set(over);
+        (used, over)
     }
 }
 

@@ -7,6 +7,7 @@ use eagre_wal::{Cursor, Fsync};
 
 use super::{Offset, Store, backlog::Backlog};
 use crate::{
+    canary::{Canary, planted},
     config::table::{BrokerRoute, Table},
     runtime::{disk, task},
 };
@@ -96,6 +97,9 @@ impl Store {
     /// Everything that was appended is on the disk, whatever durability it asked
     /// for.
     pub(crate) async fn settle(&self) {
+        if planted(Canary::StopWithoutSync) {
+            return;
+        }
         self.log.settled().await;
         for backlog in self.backlogs.all() {
             backlog.log.settled().await;

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use eagre_wal::{Log, OpenError, Options, Recovery};
+use eagre_wal::{Fsync, Kind, Log, OpenError, Options, Recovery};
 
 use super::{Shared, storage::Gate};
 use crate::{disk::Disk, faults::Faults, file::File, random::Random, trace::Trace};
@@ -89,6 +89,20 @@ impl Disks {
         *self.made.entry(place.to_string_lossy().into_owned()).or_default() += 1;
         self.by_directory.insert(directory.to_owned(), disk.clone());
         disk
+    }
+
+    /// Another process appends a record to the log in a directory, durably.
+    pub(crate) fn append(&self, directory: &Path, segment_bytes: u64, kind: Kind, body: &[u8]) {
+        let options = Options { segment_bytes, ..Options::default() };
+        let (mut log, _) =
+            self.by_directory[directory].open(&options).expect("the log of a process that stopped");
+        log.append(kind, 0, Fsync::Always, &[body]).expect("a log that is far from full");
+        while log.durable() < log.end() {
+            log.submit().expect("a disk without faults");
+            log.poll().expect("a disk without faults");
+        }
+        drop(log);
+        self.by_directory[directory].kill();
     }
 
     /// Directories below one.
