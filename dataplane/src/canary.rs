@@ -36,7 +36,8 @@ pub(crate) enum Canary {
     SilenceSentAgain,
     /// An empty batch waits for an event that never comes.
     EmptyBatchWaits,
-    /// A broker that was over its quota once is over it for good.
+    /// What a backlog lets go of waits for a sync that nobody asks for: a broker that
+    /// was over its quota is over it for good.
     QuotaForGood,
     /// A stop leaves what asked for less than the disk where it is.
     StopWithoutSync,

@@ -213,9 +213,8 @@ impl Backlog {
     pub(super) fn judge(&self, quota: u64) -> (u64, bool) {
         let used = self.used_bytes();
         let limit = if self.over_quota.get() { quota - quota / RELIEF_PART } else { quota };
-        let over = used > limit || (self.over_quota.get() && planted(Canary::QuotaForGood));
-        self.over_quota.set(over);
-        (used, over)
+        self.over_quota.set(used > limit);
+        (used, used > limit)
     }
 }
 

@@ -69,7 +69,8 @@ impl Store {
         for backlog in self.backlogs.all() {
             let mut low = None;
             backlog.readers.borrow_mut().retain(|reader| {
-                let cursor = self.backlog_cursor(&backlog, *reader);
+                let is_known = self.is_registered(*reader) || !planted(Canary::ReleaseBeforeConfiguration);
+                let cursor = self.backlog_cursor(&backlog, *reader).filter(|_| is_known);
                 low = low.into_iter().chain(cursor.as_ref().map(Cursor::low)).min();
                 cursor.is_some()
             });
