@@ -43,6 +43,8 @@ mod tuning;
 mod runtime;
 // Bounds that nobody sets.
 mod limits;
+// Bugs that trials must find.
+mod canary;
 
 pub use process::run;
 pub use runtime::{

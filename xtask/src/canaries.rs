@@ -1,7 +1,7 @@
-//! The proof that the trials find something: each bug of `wal/src/canary.rs` is planted
-//! in turn, and the trials that are there to find it must fail. Without any planted bug
-//! the same build must pass. The list of bugs is read from that file, so that a new one
-//! cannot be forgotten here.
+//! The proof that the trials find something: each bug of `wal/src/canary.rs` and of
+//! `dataplane/src/canary.rs` is planted in turn, and the trials that are there to find it
+//! must fail. Without any planted bug the same build must pass. The lists of bugs are read
+//! from those files, so that a new one cannot be forgotten here.
 
 use std::{
     fs,
@@ -25,6 +25,8 @@ enum Hunter {
     Trials(Family, u64),
     /// The simulator of the log, with so many seeds.
     Simulator(u64),
+    /// The simulator of whole shards, with so many seeds.
+    Shards(u64),
 }
 
 /// The bugs that real crashes have to find, each with a budget that is a multiple of what
@@ -48,8 +50,10 @@ const CRASHES: &[(&str, Family, u64)] = &[
 const SEEDS: u64 = 2000;
 /// Trials of each family that must pass with nothing planted.
 const HEALTHY_TRIALS: u64 = 2;
-/// Seeds of the simulator that must.
+/// Seeds of each simulator that must.
 const HEALTHY_SEEDS: u64 = 200;
+/// Seeds of whole shards, which is what a commit is tried with.
+const SHARD_SEEDS: u64 = 5000;
 
 /// Plants all of them, or only the one that is named.
 ///
@@ -65,7 +69,7 @@ pub fn run(only: Option<&str>) -> Result<ExitCode> {
     let mut chosen = hunts()?;
     chosen.retain(|(name, _)| only.is_none_or(|only| only == name));
     if chosen.is_empty() {
-        bail!("there is no such canary; wal/src/canary.rs names them");
+        bail!("there is no such canary; wal/src/canary.rs and dataplane/src/canary.rs name them");
     }
     let mut red = false;
     if only.is_none() {
@@ -73,6 +77,7 @@ pub fn run(only: Option<&str>) -> Result<ExitCode> {
             red |= found(Hunter::Trials(family, HEALTHY_TRIALS), None, &work)?;
         }
         red |= found(Hunter::Simulator(HEALTHY_SEEDS), None, &work)?;
+        red |= found(Hunter::Shards(HEALTHY_SEEDS), None, &work)?;
     }
     println!(
         "nothing planted: {}",
@@ -104,29 +109,38 @@ fn found(hunter: Hunter, canary: Option<&str>, work: &Path) -> Result<bool> {
             };
             Ok(crash::run(&options)?.violations > 0)
         }
-        Hunter::Simulator(seeds) => {
-            let mut simulator = Command::new(Build::Canary.binary("eagre-sim")?);
-            simulator.args(["--seeds", &seeds.to_string()]);
-            simulator.env("EAGRE_CANARY", canary.unwrap_or_default());
-            // What it says of a bug that it should find is noise.
-            let output = simulator.output().context("run the simulator")?;
-            match output.status.code() {
-                Some(0) => Ok(false),
-                Some(1) => Ok(true),
-                _ => bail!("the simulator ended with {}", output.status),
-            }
-        }
+        Hunter::Simulator(seeds) => simulate(&[], seeds, canary),
+        Hunter::Shards(seeds) => simulate(&["shard"], seeds, canary),
     }
 }
 
-/// Every bug with its hunters, in the order of `wal/src/canary.rs`.
-fn hunts() -> Result<Vec<(String, Hunter)>> {
-    let path = crate::root().join("wal/src/canary.rs");
+fn simulate(what: &[&str], seeds: u64, canary: Option<&str>) -> Result<bool> {
+    let mut simulator = Command::new(Build::Canary.binary("eagre-sim")?);
+    simulator.args(what).args(["--seeds", &seeds.to_string()]);
+    simulator.env("EAGRE_CANARY", canary.unwrap_or_default());
+    // What it says of a bug that it should find is noise.
+    let output = simulator.output().context("run the simulator")?;
+    match output.status.code() {
+        Some(0) => Ok(false),
+        Some(1) => Ok(true),
+        _ => bail!("the simulator ended with {}", output.status),
+    }
+}
+
+/// The bugs that a file declares.
+fn declared(file: &str) -> Result<Vec<String>> {
+    let path = crate::root().join(file);
     let source = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let (_, variants) = source.split_once("enum Canary {").context("wal/src/canary.rs has no enum Canary")?;
+    let (_, variants) =
+        source.split_once("enum Canary {").with_context(|| format!("{file} has no enum Canary"))?;
     let (variants, _) = variants.split_once('}').context("the enum Canary has no end")?;
-    let names: Vec<_> = variants.lines().filter_map(|line| line.trim().strip_suffix(',')).collect();
-    if let Some((stray, ..)) = CRASHES.iter().find(|(name, ..)| !names.contains(name)) {
+    Ok(variants.lines().filter_map(|line| line.trim().strip_suffix(',')).map(str::to_owned).collect())
+}
+
+/// Every bug with its hunters, in the order of the files.
+fn hunts() -> Result<Vec<(String, Hunter)>> {
+    let names = declared("wal/src/canary.rs")?;
+    if let Some((stray, ..)) = CRASHES.iter().find(|(name, ..)| !names.iter().any(|known| known == name)) {
         bail!("xtask/src/canaries.rs names {stray}, which wal/src/canary.rs does not have");
     }
     let mut hunts = Vec::new();
@@ -137,8 +151,10 @@ fn hunts() -> Result<Vec<(String, Hunter)>> {
         if hunters.is_empty() {
             hunters.push(Hunter::Simulator(SEEDS));
         }
-        hunts.extend(hunters.into_iter().map(|hunter| (name.to_owned(), hunter)));
+        hunts.extend(hunters.into_iter().map(|hunter| (name.clone(), hunter)));
     }
+    let of_shards = declared("dataplane/src/canary.rs")?;
+    hunts.extend(of_shards.into_iter().map(|name| (name, Hunter::Shards(SHARD_SEEDS))));
     Ok(hunts)
 }
 

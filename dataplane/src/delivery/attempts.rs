@@ -19,6 +19,7 @@ use super::{
     request::{self, Target},
 };
 use crate::{
+    canary::{Canary, planted},
     config::table::TriggerRoute,
     limits::delivery::{NO_ROOM_PAUSE, SHORTAGE_PAUSE},
     metrics::IgnoredReply,
@@ -84,7 +85,12 @@ impl Delivery {
     /// Reads the event; `None` if its trigger has gone.
     pub(super) fn begin(lane: &Rc<Lane>, job: Job) -> Option<Self> {
         let event = lane.room.store.event(lane.location(job.offset)?);
-        Some(Self { lane: Rc::clone(lane), route: lane.route(), event, job })
+        let route = lane.route();
+        if event.broker() != route.trigger.broker && planted(Canary::ForeignFinished) {
+            lane.finish(job.offset);
+            return None;
+        }
+        Some(Self { lane: Rc::clone(lane), route, event, job })
     }
 
     /// Attempts it until the outcome is final, or another attempt waits for its
@@ -196,6 +202,7 @@ impl Delivery {
             match self.send(target, &mut connection).await {
                 Ok(response) if response.is_idle_timeout() => {}
                 Err(ExchangeError::Unsent(_)) => {}
+                Err(ExchangeError::Closed) if planted(Canary::SilenceSentAgain) => {}
                 outcome => return outcome.map(|response| (connection, response)),
             }
         }

@@ -1,5 +1,7 @@
 //! How long to wait before the next attempt. Pure.
 
+use crate::canary::{Canary, planted};
+
 use std::time::Duration;
 
 use eagre_snapshot::{Backoff, Delivery};
@@ -35,6 +37,7 @@ pub(super) fn longest(delivery: &Delivery, retry_after_cap: Duration) -> Duratio
 /// calendar. That may have been set in between, to any time: nobody waits longer
 /// than `longest`, and what is overdue not at all.
 pub(super) fn left(due_ms: u64, now_ms: u64, longest: Duration) -> Duration {
+    let longest = if planted(Canary::CalendarBelieved) { Duration::MAX } else { longest };
     Duration::from_millis(due_ms.saturating_sub(now_ms)).min(longest)
 }
 

@@ -44,6 +44,10 @@ impl Dispatcher {
         let mut at = self.low_mark();
         while at < end {
             let piece = self.piece(at, end);
+            // What is not in it was finished. Should that end with a reply that is
+            // not on the disk yet, a crash would find neither the reply nor, where
+            // the backlog says that everything below is there, the event.
+            self.room.store.settle_log().await;
             for (broker, left) in &piece.left {
                 if !self.move_to_backlog(*broker, left).await {
                     return false;

@@ -1,12 +1,18 @@
 //! The lanes of a shard: opened, changed and closed with the configuration, and
 //! asked together how far they are.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use eagre_snapshot::{Counter, Counters, Id};
 
 use super::{lane::Lane, room::Room};
 use crate::{
+    canary::{Canary, planted},
     config::table::{Table, TriggerRoute},
     runtime::{map::Map, notify::Notify, task, time},
     store::Offset,
@@ -86,7 +92,8 @@ impl Dispatcher {
     /// What vanishes from the configuration may be back in a moment: a folder that
     /// is rewritten, a typo. What it is owed is kept for the time of grace.
     fn park_others(&self, table: &Table) {
-        let until = time::now() + table.grace;
+        let grace = if planted(Canary::AbsenceForgets) { Duration::ZERO } else { table.grace };
+        let until = time::now() + grace;
         let without_lane = self.room.store.unregistered();
         let lanes = self.lanes.borrow();
         let mut parked = self.parked.borrow_mut();

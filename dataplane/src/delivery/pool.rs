@@ -15,11 +15,14 @@ use std::{
 
 use eagre_snapshot::Endpoint;
 
-use crate::runtime::{
-    map::Map,
-    net::{self, Stream},
-    resolve::{ResolveError, Resolver},
-    time,
+use crate::{
+    canary::{Canary, planted},
+    runtime::{
+        map::Map,
+        net::{self, Stream},
+        resolve::{ResolveError, Resolver},
+        time,
+    },
 };
 
 /// The connections of one shard.
@@ -75,7 +78,8 @@ impl Pool {
         let connections = idle.get_mut(&endpoint.authority)?;
         let now = time::now();
         while let Some(connection) = connections.pop() {
-            if now - connection.idle_since < self.idle_max && connection.stream.is_quiet() {
+            let is_quiet = connection.stream.is_quiet() || planted(Canary::NoisyReuse);
+            if now - connection.idle_since < self.idle_max && is_quiet {
                 return Some(connection);
             }
         }
@@ -103,7 +107,9 @@ impl Pool {
         for address in addresses.iter() {
             match Stream::connect(*address, deadline).await {
                 Ok(stream) => return Ok(Connection::new(stream, slot)),
-                Err(error) if net::is_shortage(&error) => return Err(ConnectError::Shortage(error)),
+                Err(error) if net::is_shortage(&error) && !planted(Canary::ShortageIsFailure) => {
+                    return Err(ConnectError::Shortage(error));
+                }
                 Err(error) => failure = error,
             }
         }
@@ -144,12 +150,18 @@ impl Pool {
                 connections.pop();
             }
         }
+        let place = Rc::new(RefCell::new(None));
         poll_fn(|context| {
             if self.slots.free.get() > 0 {
                 self.slots.free.set(self.slots.free.get() - 1);
+                self.slots.leave(&place);
                 return Poll::Ready(());
             }
-            self.slots.waiters.borrow_mut().push_back(context.waker().clone());
+            // One who looks again without having been called keeps its one place.
+            let is_new = place.borrow_mut().replace(context.waker().clone()).is_none();
+            if is_new || planted(Canary::TwoPlaces) {
+                self.slots.waiters.borrow_mut().push_back(Rc::clone(&place));
+            }
             Poll::Pending
         })
         .await;
@@ -187,12 +199,30 @@ const BUFFER_KEPT_BYTES: usize = 32 * 1024;
 
 struct Slots {
     free: Cell<usize>,
-    waiters: RefCell<VecDeque<Waker>>,
+    waiters: RefCell<VecDeque<Place>>,
 }
+
+/// A place in the queue for a connection; a waker is in it while it is there.
+type Place = Rc<RefCell<Option<Waker>>>;
 
 impl Slots {
     fn has_waiters(&self) -> bool {
         !self.waiters.borrow().is_empty()
+    }
+
+    /// Who has what it waited for leaves the queue: its call is for another.
+    fn leave(&self, place: &Place) {
+        if place.borrow_mut().take().is_some() {
+            self.waiters.borrow_mut().retain(|waiting| !Rc::ptr_eq(waiting, place));
+        }
+    }
+
+    /// Calls the first who waits.
+    fn call(&self) {
+        let first = self.waiters.borrow_mut().pop_front();
+        if let Some(waker) = first.and_then(|place| place.borrow_mut().take()) {
+            waker.wake();
+        }
     }
 }
 
@@ -202,8 +232,6 @@ struct Slot(Rc<Slots>);
 impl Drop for Slot {
     fn drop(&mut self) {
         self.0.free.set(self.0.free.get() + 1);
-        if let Some(waiter) = self.0.waiters.borrow_mut().pop_front() {
-            waiter.wake();
-        }
+        self.0.call();
     }
 }

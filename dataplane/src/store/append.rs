@@ -3,7 +3,11 @@
 use eagre_wal::{AppendError, Kind};
 
 use super::{Progress, Scratch, Store, Stored, envelope::EVENT};
-use crate::{config::table::BrokerRoute, runtime::time::unix_ms};
+use crate::{
+    canary::{Canary, planted},
+    config::table::BrokerRoute,
+    runtime::time::unix_ms,
+};
 use eagre_snapshot::Id;
 
 /// Why nothing is taken in now.
@@ -89,6 +93,9 @@ impl Store {
     /// Resolves when it is durable as its broker wants it. There is no failure to
     /// report: if it cannot become durable, the process ends.
     pub(crate) async fn stored(&self, stored: Stored) {
+        if planted(Canary::AckAtOnce) {
+            return;
+        }
         self.log.committed(stored).await;
     }
 }
@@ -105,6 +112,9 @@ impl Acceptance<'_> {
     /// `None` if there are none.
     pub(crate) fn append_batch(self, records: &[Vec<u8>]) -> Result<Option<Stored>, NoRoom> {
         if records.is_empty() {
+            if planted(Canary::EmptyBatchWaits) {
+                return Ok(Some(Stored { lsn: eagre_wal::Lsn::MAX, fsync: self.store.fsync(self.broker) }));
+            }
             return Ok(None);
         }
         let parts: Vec<[&[u8]; 1]> = records.iter().map(|record| [record.as_slice()]).collect();

@@ -34,7 +34,10 @@ use super::{
     envelope::Envelope,
     moved::{self, MOVED},
 };
-use crate::runtime::{exit, time::unix_ms};
+use crate::{
+    canary::{Canary, planted},
+    runtime::{exit, time::unix_ms},
+};
 
 /// The consumer in the shard's log whose cursor tells how far `trigger` has read
 /// the backlog of `broker`. Its own inverse, for a given broker.
@@ -139,7 +142,14 @@ impl Backlog {
         self.log.append_cursors(unix_ms(), Fsync::Always)?;
         // What is moved was on the disk before, whatever its broker asks for.
         let stored = self.log.append_group(unix_ms(), Fsync::Always, &records)?;
+        if let Some(last) = events.last().filter(|_| planted(Canary::MovedTooSoon)) {
+            self.take_over(last.event.offset);
+        }
         self.end.set(self.log.end());
+        if let Some(known) = &mut *self.progress.borrow_mut() {
+            // They begin anew: what the shard's log had of them tells nothing of this.
+            known.newcomers.retain(|known| !newcomers.contains(&Id(*known)));
+        }
         self.readers.borrow_mut().extend(newcomers);
         self.done.set(None);
         Ok((begin, stored))

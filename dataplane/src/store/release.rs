@@ -7,6 +7,7 @@ use eagre_wal::{Cursor, Fsync};
 
 use super::{Offset, Store, backlog::Backlog};
 use crate::{
+    canary::{Canary, planted},
     config::table::{BrokerRoute, Table},
     runtime::{disk, task},
 };
@@ -68,7 +69,8 @@ impl Store {
         for backlog in self.backlogs.all() {
             let mut low = None;
             backlog.readers.borrow_mut().retain(|reader| {
-                let cursor = self.backlog_cursor(&backlog, *reader);
+                let is_known = self.is_registered(*reader) || !planted(Canary::ReleaseBeforeConfiguration);
+                let cursor = self.backlog_cursor(&backlog, *reader).filter(|_| is_known);
                 low = low.into_iter().chain(cursor.as_ref().map(Cursor::low)).min();
                 cursor.is_some()
             });
@@ -93,10 +95,18 @@ impl Store {
         judged.collect()
     }
 
-    /// Everything that was appended is on the disk, whatever durability it asked
-    /// for.
-    pub(crate) async fn settle(&self) {
+    /// Everything that was appended to the shard's log is on the disk, whatever
+    /// durability it asked for.
+    pub(crate) async fn settle_log(&self) {
         self.log.settled().await;
+    }
+
+    /// The same of everything that was appended.
+    pub(crate) async fn settle(&self) {
+        if planted(Canary::StopWithoutSync) {
+            return;
+        }
+        self.settle_log().await;
         for backlog in self.backlogs.all() {
             backlog.log.settled().await;
         }

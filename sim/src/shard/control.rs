@@ -59,7 +59,7 @@ impl Control {
     }
 
     fn broker(&mut self, name: String) -> BrokerSpec {
-        let quota = self.random.coin().then(|| 16 * 1024 * (2 + self.random.below(8)));
+        let quota = self.random.coin().then(|| 4 * 1024 * (1 + self.random.below(16)));
         BrokerSpec { id: self.id(), name, fsync: self.fsync(), quota }
     }
 

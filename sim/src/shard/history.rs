@@ -6,6 +6,9 @@ use std::{
     rc::Rc,
 };
 
+use eagre_dataplane::simulation::shard_directory;
+use eagre_wal::Kind;
+
 use super::{
     check::Evidence,
     control::Control,
@@ -13,6 +16,7 @@ use super::{
     model::{SINK, WAIT_MAX},
     operator::Operator,
     plan::Plan,
+    process::data,
     producer::Producer,
     scene::Scene,
     seen::{Seen, Sights},
@@ -40,6 +44,9 @@ pub struct Outcome {
     pub turn: u64,
 }
 
+/// What a turn may read, in budgets: those of the tasks that it runs one after
+/// another are theirs, so it is a few.
+const TURN_MAX: u64 = 12;
 /// How long what is owed may take once there is calm.
 const OWED_MAX: Nanos = 4 * WAIT_MAX + 120 * SECOND;
 /// How long a broker may take to take events again.
@@ -80,12 +87,16 @@ pub fn run(seed: u64, trace: Trace) -> Outcome {
     scene.process.take();
     let (records, _) = machine.executor.read_peak.get();
     let trace = lock(&machine.shared.trace).hash() ^ machine.disks.borrow().hash();
+    let turn = records.div_ceil(scene.plan.habits.turn_budget.0 as u64);
+    if turn > TURN_MAX {
+        scene.violated(format!("one turn of a shard's loop has read {turn} times what it may"));
+    }
     let outcome = Outcome {
         trace,
         sights: scene.ledger.borrow().sights.clone(),
         violation: scene.violation.take(),
         polls: machine.executor.polled.get(),
-        turn: records.div_ceil(scene.plan.habits.turn_budget.0 as u64),
+        turn,
     };
     outcome
 }
@@ -113,7 +124,34 @@ async fn live(scene: Rc<Scene>, stats: std::path::PathBuf) {
         scene.process.borrow().as_ref().map_or(32 * 1024, |running| running.config.wal.segment_bytes);
     operator.cut_power_after_stop();
     judge(&scene, segment_bytes);
+    if scene.plan.newer && scene.violation.borrow().is_none() {
+        newer_record_stops(&scene, &mut operator, segment_bytes).await;
+    }
 }
+
+/// A record that a newer version has written is not passed over.
+async fn newer_record_stops(scene: &Rc<Scene>, operator: &mut Operator, segment_bytes: u64) {
+    let has_triggers = scene.versions.borrow().last().is_some_and(|version| {
+        version.model.triggers.iter().any(|trigger| version.model.trigger(trigger.id).is_some())
+    });
+    if !has_triggers {
+        return;
+    }
+    scene.machine.line(format_args!("a newer version appends a record"));
+    scene.saw(Seen::NewerRecord);
+    let directory = shard_directory(data(), 0);
+    scene.machine.disks.borrow().append(&directory, segment_bytes, EVENT, &[9; 32]);
+    operator.keep_running();
+    scene.machine.sleep(30 * SECOND).await;
+    let running = scene.process.borrow().clone();
+    let ended = running.and_then(|running| scene.machine.executor.ended(running.pid));
+    if ended != Some(Ended::Exit(65)) {
+        scene.violated(format!("a record of a newer version is read, and the process ends with {ended:?}"));
+    }
+}
+
+/// The kind of records that hold an event.
+const EVENT: Kind = Kind(16);
 
 /// In calm, every broker takes events.
 async fn brokers_take_events(scene: &Rc<Scene>, operator: &mut Operator) {
@@ -191,9 +229,30 @@ fn judge(scene: &Rc<Scene>, segment_bytes: u64) {
     for _ in &kept {
         scene.saw(Seen::KeptDeadLetter);
     }
+    note_what_happened(scene);
     let broken = with_evidence(scene, &kept, |evidence| evidence.broken());
     if let Some(broken) = broken {
         scene.violated(broken);
+    }
+}
+
+/// What nobody notes while it happens.
+fn note_what_happened(scene: &Scene) {
+    let mut ledger = scene.ledger.borrow_mut();
+    let twice =
+        ledger.answered.values().filter(|answers| answers.iter().filter(|a| a.ok && !a.is_sink).count() > 1);
+    let happened = [
+        (Seen::DeliveredTwice, twice.count() as u64),
+        (Seen::DroppedDeadLetter, ledger.dropped.values().sum()),
+    ];
+    let disks = scene.machine.disks.borrow();
+    let of_backlogs = [
+        (Seen::MovedToBacklog, disks.made.get("backlog").copied().unwrap_or(0)),
+        (Seen::BacklogRemoved, disks.removals),
+        (Seen::BacklogReopened, disks.returns),
+    ];
+    for (seen, times) in happened.into_iter().chain(of_backlogs) {
+        (0..times).for_each(|_| ledger.saw(seen));
     }
 }
 

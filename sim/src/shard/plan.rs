@@ -40,6 +40,8 @@ pub(super) struct Plan {
     pub modes: Vec<Fsync>,
     pub segments: Vec<u64>,
     pub shards: Vec<usize>,
+    /// In the end a newer version writes a record.
+    pub newer: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -164,6 +166,7 @@ impl Plan {
             },
             segments: random.pick(&[&[16][..], &[16, 20, 32], &[32]]).to_vec(),
             shards: random.pick(&[&[1][..], &[1], &[2], &[1, 2, 3]]).to_vec(),
+            newer: random.below(20) == 0,
         }
     }
 

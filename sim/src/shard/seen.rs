@@ -18,7 +18,7 @@ macro_rules! sights {
 sights! {
     // Of producers.
     Accepted, AcceptedBatch, EmptyBatch, RefusedTooLarge, RefusedFull, RefusedOverQuota, RefusedUnknownBroker,
-    RefusedDraining, Vanished, SentSlowly, SentInChunks, SentStructured,
+    Vanished, SentSlowly, SentInChunks, SentStructured,
     // Of subscribers.
     Delivered, DeliveredTwice, AnsweredLate, AnsweredTwice, IdleTimeout, Hung, Reset, Refused, Replied,
     DeadLettered, KeptDeadLetter, DroppedDeadLetter,
@@ -27,7 +27,7 @@ sights! {
     GenerationRefused, VanishedShortly, LateConfiguration,
     // Of the process.
     Killed, PowerCut, Stopped, StoppedInTime, DiedInRecovery, SyncFailed, DiskFull, DescriptorsGone, ClockStepped,
-    MoreShards, OtherSegments, MovedToBacklog, BacklogRemoved, BacklogReopened,
+    MoreShards, NewerRecord, OtherSegments, MovedToBacklog, BacklogRemoved, BacklogReopened,
 }
 
 /// How often each was seen.

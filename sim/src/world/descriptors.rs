@@ -23,7 +23,10 @@ const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 impl Descriptors {
     pub(super) fn wait(&self, pid: Pid, descriptor: &Arc<OwnedFd>, waker: Waker) {
-        self.waiting.borrow_mut().push((pid, Arc::clone(descriptor), waker));
+        let mut waiting = self.waiting.borrow_mut();
+        // Somebody who looks again, and those who have gone.
+        waiting.retain(|(_, waits, _)| !Arc::ptr_eq(waits, descriptor) && Arc::strong_count(waits) > 1);
+        waiting.push((pid, Arc::clone(descriptor), waker));
     }
 
     /// Wakes those whose descriptor has become readable.

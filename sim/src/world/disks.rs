@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use eagre_wal::{Log, OpenError, Options, Recovery};
+use eagre_wal::{Fsync, Kind, Log, OpenError, Options, Recovery};
 
 use super::{Shared, storage::Gate};
 use crate::{disk::Disk, faults::Faults, file::File, random::Random, trace::Trace};
@@ -24,6 +24,11 @@ pub(crate) struct Disks {
     faults: Faults,
     is_full: bool,
     is_out_of_descriptors: bool,
+    /// Logs that were made, were removed, and came back with the power, by the
+    /// name of the directory that they lie in.
+    pub(crate) made: BTreeMap<String, u64>,
+    pub(crate) removals: u64,
+    pub(crate) returns: u64,
 }
 
 impl Disks {
@@ -36,6 +41,9 @@ impl Disks {
             faults: Faults::default(),
             is_full: false,
             is_out_of_descriptors: false,
+            made: BTreeMap::new(),
+            removals: 0,
+            returns: 0,
         }
     }
 
@@ -77,8 +85,24 @@ impl Disks {
         disk.state().faults = self.faults;
         disk.state().is_full = self.is_full;
         disk.state().is_out_of_descriptors = self.is_out_of_descriptors;
+        let place = directory.parent().and_then(Path::file_name).unwrap_or_default();
+        *self.made.entry(place.to_string_lossy().into_owned()).or_default() += 1;
         self.by_directory.insert(directory.to_owned(), disk.clone());
         disk
+    }
+
+    /// Another process appends a record to the log in a directory, durably.
+    pub(crate) fn append(&self, directory: &Path, segment_bytes: u64, kind: Kind, body: &[u8]) {
+        let options = Options { segment_bytes, ..Options::default() };
+        let (mut log, _) =
+            self.by_directory[directory].open(&options).expect("the log of a process that stopped");
+        log.append(kind, 0, Fsync::Always, &[body]).expect("a log that is far from full");
+        while log.durable() < log.end() {
+            log.submit().expect("a disk without faults");
+            log.poll().expect("a disk without faults");
+        }
+        drop(log);
+        self.by_directory[directory].kill();
     }
 
     /// Directories below one.
@@ -89,6 +113,7 @@ impl Disks {
 
     pub(crate) fn remove(&mut self, directory: &Path) {
         if let Some(disk) = self.by_directory.remove(directory) {
+            self.removals += 1;
             self.removed.push((directory.to_owned(), disk));
         }
     }
@@ -119,6 +144,7 @@ impl Disks {
             // That a directory is gone was not synced.
             if self.random.coin() && !self.by_directory.contains_key(&directory) {
                 disk.cut_power();
+                self.returns += 1;
                 self.by_directory.insert(directory, disk);
             }
         }
