@@ -373,3 +373,27 @@ fn a_408_on_a_new_connection_or_one_that_stays_open_is_a_failure() {
     stays.dead_lettered("2");
     assert_eq!((stays.wire.arrivals("2"), stays.count("failed")), (vec![0, 0], 2));
 }
+
+/// Refuses by the head alone, and closes over what it has not read.
+fn refuses_early(mut connection: Connection) {
+    if connection.stream.read(&mut [0; 64]).is_ok() {
+        connection.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 5\r\n\r\nlarge");
+    }
+}
+
+#[test]
+fn a_refusal_that_does_not_wait_for_the_whole_event_is_the_answer() {
+    for used in [false, true] {
+        let wire = if used { after_first(refuses_early, refuses_early) } else { Wire::serve(refuses_early) };
+        let setting = start(wire, 5);
+        if used {
+            setting.post("1", b"x");
+            setting.delivered(1);
+        }
+        setting.post("2", &vec![b'x'; 1 << 20]);
+        setting.dead_lettered("2");
+        // It is final, whatever retries there would be.
+        assert_eq!(setting.count("failed"), 1);
+        assert_eq!(setting.sink.received()[0].fields["ce-knativeerrorcode"], "413");
+    }
+}

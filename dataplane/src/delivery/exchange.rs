@@ -86,9 +86,27 @@ impl Connection {
     ) -> Result<Response, ExchangeError> {
         let output = std::mem::take(&mut self.output);
         self.output = self.stream.write_all(output, deadline).await.map_err(unsent)?;
-        if let Some(payload) = payload {
-            self.stream.write_all(payload, deadline).await.map_err(|failed| failed.error)?;
+        let sent = match payload {
+            Some(payload) => self.stream.write_all(payload, deadline).await.map(drop),
+            None => Ok(()),
+        };
+        let response = self.read_response(limits, deadline).await;
+        match (sent, response) {
+            (Ok(()), response) => response,
+            // A refusal that did not wait for the whole of a long event is an answer
+            // all the same (RFC 9112 section 9.5); nobody has taken what was not sent.
+            (Err(_), Ok(response)) if response.status >= 300 => {
+                Ok(Response { keep_alive: false, ..response })
+            }
+            (Err(failed), _) => Err(failed.error.into()),
         }
+    }
+
+    async fn read_response(
+        &mut self,
+        limits: &ResponseLimits,
+        deadline: Instant,
+    ) -> Result<Response, ExchangeError> {
         self.input.clear();
         self.body.clear();
         let (mut response, framing) = self.read_head(limits, deadline).await?;
