@@ -68,6 +68,7 @@ pub fn run(seed: u64, trace: Trace) -> Outcome {
         process: RefCell::default(),
         calm: Cell::new(false),
         producers_left: Cell::new(plan.producers),
+        edited: Cell::new(false),
         violation: RefCell::default(),
         plan,
     });
@@ -117,6 +118,9 @@ async fn live(scene: Rc<Scene>, stats: std::path::PathBuf) {
     }
     let mut operator = Operator::new(&scene, stats);
     operator.run().await;
+    while !scene.edited.get() {
+        scene.machine.sleep(SECOND / 10).await;
+    }
     brokers_take_events(&scene, &mut operator).await;
     everything_arrives(&scene).await;
     stops(&scene).await;
@@ -243,7 +247,7 @@ fn note_what_happened(scene: &Scene) {
         ledger.answered.values().filter(|answers| answers.iter().filter(|a| a.ok && !a.is_sink).count() > 1);
     let happened = [
         (Seen::DeliveredTwice, twice.count() as u64),
-        (Seen::DroppedDeadLetter, ledger.dropped.values().sum()),
+        (Seen::DroppedDeadLetter, ledger.dropped.values().map(|(before, now)| before + now).sum()),
     ];
     let disks = scene.machine.disks.borrow();
     let of_backlogs = [
