@@ -92,14 +92,13 @@ pub fn run(seed: u64, trace: Trace) -> Outcome {
     if turn > TURN_MAX {
         scene.violated(format!("one turn of a shard's loop has read {turn} times what it may"));
     }
-    let outcome = Outcome {
+    Outcome {
         trace,
         sights: scene.ledger.borrow().sights.clone(),
         violation: scene.violation.take(),
         polls: machine.executor.polled.get(),
         turn,
-    };
-    outcome
+    }
 }
 
 /// A directory in memory for what the process counts.
@@ -234,7 +233,7 @@ fn judge(scene: &Rc<Scene>, segment_bytes: u64) {
         scene.saw(Seen::KeptDeadLetter);
     }
     note_what_happened(scene);
-    let broken = with_evidence(scene, &kept, |evidence| evidence.broken());
+    let broken = with_evidence(scene, &kept, |evidence: &Evidence<'_>| Evidence::broken(evidence));
     if let Some(broken) = broken {
         scene.violated(broken);
     }
