@@ -42,9 +42,9 @@ impl Evidence<'_> {
             by_trigger.entry(trigger).or_default().push(event);
         }
         // Without a sink and without room a dead letter is let go, and counted.
-        let (trigger, events) = by_trigger.into_iter().find(|(trigger, events)| {
-            events.len() as u64 > self.ledger.dropped.get(trigger).copied().unwrap_or(0)
-        })?;
+        let (trigger, events) = by_trigger
+            .into_iter()
+            .find(|(trigger, events)| events.len() as u64 > self.ledger.dropped(*trigger))?;
         Some(format!("trigger {trigger} was owed events and never got them: {events:?}"))
     }
 
@@ -130,16 +130,26 @@ impl Evidence<'_> {
     fn readings(&self, sent: &Sent) -> Vec<Vec<Id>> {
         // A reply is judged once its subscriber has been heard.
         let until = if sent.origin.is_some() { sent.began + REPLY_MAX } else { sent.ended };
+        let brokers = self.brokers(sent);
         let mut readings = Vec::new();
         for (at, version) in self.versions.iter().enumerate() {
             let replaced = self.versions.get(at + 1).map(|next| next.at);
             let in_force = version.at <= until
                 && replaced.is_none_or(|replaced| replaced.saturating_add(APPLY_MAX) >= sent.began);
-            if in_force && let Some(triggers) = version.model.matches(&sent.broker, sent.content.kind) {
-                readings.push(triggers);
+            if in_force {
+                let matches = |broker: &&str| version.model.matches(broker, sent.content.kind);
+                readings.extend(brokers.iter().filter_map(matches));
             }
         }
         readings
+    }
+
+    /// The broker that got it; a reply goes to the one that the trigger had when its
+    /// delivery began, which is one of those that it ever had.
+    fn brokers<'s>(&'s self, sent: &'s Sent) -> BTreeSet<&'s str> {
+        let Some((_, trigger)) = sent.origin else { return BTreeSet::from([sent.broker.as_str()]) };
+        let had = self.versions.iter().filter_map(|version| version.model.trigger(trigger));
+        had.map(|trigger| trigger.broker.as_str()).collect()
     }
 
     fn missing(&self, sent: &Sent, triggers: &[Id]) -> Vec<Id> {

@@ -51,6 +51,7 @@ impl Control {
                 self.edit().await;
             }
         }
+        self.scene.edited.set(true);
     }
 
     fn id(&mut self) -> Id {
@@ -80,6 +81,11 @@ impl Control {
     }
 
     fn publish(&mut self, what: &str) {
+        // Counts of triggers that go are gone with them.
+        let process = self.scene.process.borrow().clone();
+        if let Some(process) = process {
+            process.note(&self.scene);
+        }
         let mut versions = self.scene.versions.borrow_mut();
         let generation = versions.len() as u64 + 1;
         let at = self.scene.machine.now();

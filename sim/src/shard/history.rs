@@ -68,6 +68,7 @@ pub fn run(seed: u64, trace: Trace) -> Outcome {
         process: RefCell::default(),
         calm: Cell::new(false),
         producers_left: Cell::new(plan.producers),
+        edited: Cell::new(false),
         violation: RefCell::default(),
         plan,
     });
@@ -91,14 +92,13 @@ pub fn run(seed: u64, trace: Trace) -> Outcome {
     if turn > TURN_MAX {
         scene.violated(format!("one turn of a shard's loop has read {turn} times what it may"));
     }
-    let outcome = Outcome {
+    Outcome {
         trace,
         sights: scene.ledger.borrow().sights.clone(),
         violation: scene.violation.take(),
         polls: machine.executor.polled.get(),
         turn,
-    };
-    outcome
+    }
 }
 
 /// A directory in memory for what the process counts.
@@ -117,6 +117,9 @@ async fn live(scene: Rc<Scene>, stats: std::path::PathBuf) {
     }
     let mut operator = Operator::new(&scene, stats);
     operator.run().await;
+    while !scene.edited.get() {
+        scene.machine.sleep(SECOND / 10).await;
+    }
     brokers_take_events(&scene, &mut operator).await;
     everything_arrives(&scene).await;
     stops(&scene).await;
@@ -230,7 +233,7 @@ fn judge(scene: &Rc<Scene>, segment_bytes: u64) {
         scene.saw(Seen::KeptDeadLetter);
     }
     note_what_happened(scene);
-    let broken = with_evidence(scene, &kept, |evidence| evidence.broken());
+    let broken = with_evidence(scene, &kept, |evidence: &Evidence<'_>| Evidence::broken(evidence));
     if let Some(broken) = broken {
         scene.violated(broken);
     }
@@ -243,7 +246,7 @@ fn note_what_happened(scene: &Scene) {
         ledger.answered.values().filter(|answers| answers.iter().filter(|a| a.ok && !a.is_sink).count() > 1);
     let happened = [
         (Seen::DeliveredTwice, twice.count() as u64),
-        (Seen::DroppedDeadLetter, ledger.dropped.values().sum()),
+        (Seen::DroppedDeadLetter, ledger.dropped.values().map(|(before, now)| before + now).sum()),
     ];
     let disks = scene.machine.disks.borrow();
     let of_backlogs = [

@@ -62,8 +62,9 @@ pub(super) struct Ledger {
     pub answered: BTreeMap<(u64, Id), Vec<Answered>>,
     /// When the process was killed, or the power cut.
     pub crashes: Vec<Nanos>,
-    /// Events that triggers have given up for want of room, as they count them.
-    pub dropped: BTreeMap<Id, u64>,
+    /// Events that triggers have given up for want of room, as each run counts them:
+    /// in all until the count began anew, and since.
+    pub dropped: BTreeMap<(u32, Id), (u64, u64)>,
     pub sights: Sights,
 }
 
@@ -90,6 +91,22 @@ impl Ledger {
             content,
         };
         self.sent.insert(sent.content.number, sent);
+    }
+
+    /// What a run counts now of what a trigger gave up. The count begins anew where
+    /// the trigger was gone for a while.
+    pub(super) fn counts_dropped(&mut self, run: u32, trigger: Id, count: u64) {
+        let (before, now) = self.dropped.entry((run, trigger)).or_default();
+        if count < *now {
+            *before += *now;
+        }
+        *now = count;
+    }
+
+    /// All that a trigger gave up.
+    pub(super) fn dropped(&self, trigger: Id) -> u64 {
+        let of_it = self.dropped.iter().filter(|((_, id), _)| *id == trigger);
+        of_it.map(|(_, (before, now))| before + now).sum()
     }
 
     /// What became of it.

@@ -72,6 +72,7 @@ impl Operator {
             }
             self.scene.machine.sleep(20 * MILLISECOND).await;
         }
+        self.keep_running();
         self.calm_down();
         while self.scene.process.borrow().as_ref().is_none_or(|running| running.stopping.get()) {
             self.keep_running();
@@ -244,6 +245,9 @@ impl Operator {
     }
 
     fn apply_faults(&self) {
+        if self.scene.calm.get() {
+            return;
+        }
         let mut faults = self.scene.plan.disk;
         if self.syncs_fail {
             faults.failed_sync = 1000;
@@ -254,6 +258,7 @@ impl Operator {
 
     /// From now on nothing goes wrong.
     fn calm_down(&mut self) {
+        self.scene.machine.disks.borrow().live();
         self.scene.machine.line(format_args!("all trouble is over"));
         self.scene.calm.set(true);
         (self.disk_full_until, self.descriptors_gone_until, self.syncs_fail) = (None, None, false);

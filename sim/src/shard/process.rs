@@ -7,6 +7,7 @@ use std::{
     panic::resume_unwind,
     path::{Path, PathBuf},
     rc::Rc,
+    sync::atomic::Ordering::Relaxed,
 };
 
 use eagre_dataplane::simulation::{Config, Parts, Process, Told, shard_directory};
@@ -84,6 +85,7 @@ impl Running {
             config.limits.pending_per_trigger,
             config.delivery.parallelism,
         ));
+        machine.shared.run.store(pid.0, Relaxed);
         machine.executor.begin(pid, Rc::new(Here { machine: machine.clone(), pid }));
         let shards = config.runtime.shards;
         let stats = stats.join(pid.0.to_string());
@@ -217,7 +219,7 @@ impl Running {
         let Ok(Some(stats)) = stats else { return };
         let mut ledger = scene.ledger.borrow_mut();
         for (id, trigger) in stats.triggers {
-            *ledger.dropped.entry(id).or_default() += trigger[Counter::Dropped];
+            ledger.counts_dropped(self.pid.0, id, trigger[Counter::Dropped]);
         }
     }
 }

@@ -60,8 +60,7 @@ impl Producer {
 
     fn content(&mut self, size_max: u64) -> Content {
         let number = self.scene.ledger.borrow_mut().number();
-        let content = Content { number, kind: self.random.below(3) as u8, size: self.random.below(size_max) };
-        content
+        Content { number, kind: self.random.below(3) as u8, size: self.random.below(size_max) }
     }
 
     fn request(&mut self) -> Request {

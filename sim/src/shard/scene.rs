@@ -29,8 +29,10 @@ pub(super) struct Scene {
     pub process: RefCell<Option<Rc<Running>>>,
     /// All trouble is over.
     pub calm: Cell<bool>,
-    /// Subscribers that do not listen.
+    /// Producers that have not sent everything.
     pub producers_left: Cell<u64>,
+    /// Nothing is edited any more.
+    pub edited: Cell<bool>,
     /// A promise that was broken.
     pub violation: RefCell<Option<String>>,
 }

@@ -42,7 +42,7 @@ pub(super) async fn run(scene: Rc<Scene>, subscriber: usize) {
                 scene: Rc::clone(&scene),
                 random: random.fork(),
                 subscriber,
-                run: 0,
+                run: wire.run,
                 noise_until: None,
             };
             scene.machine.spawn(connection.serve(wire));
@@ -78,7 +78,6 @@ impl Connection {
         while let Ok(Some(request)) = read_request(&mut wire, &mut input).await {
             let Some((content, trigger)) = self.understand(&request) else { return };
             self.was_heard();
-            self.run = self.scene.run();
             match self.answer(wire, content, trigger).await {
                 Ok(Some(kept)) => wire = kept,
                 Ok(None) | Err(_) => return,
@@ -154,6 +153,7 @@ impl Connection {
         let number = content.number;
         if self.noise_until.take().is_some() {
             // What was said unasked has crossed the request, and is its answer.
+            self.scene.machine.line(format_args!("e{number} of {trigger} has its answer before it arrives"));
             self.note(number, trigger, Manner::Close { announced: false }, None);
             return Ok(Some(wire));
         }

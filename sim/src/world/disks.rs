@@ -129,6 +129,11 @@ impl Disks {
         }
     }
 
+    /// No process dies any more while it opens its logs.
+    pub(crate) fn live(&self) {
+        self.by_directory.values().for_each(|disk| disk.state().dies_in = None);
+    }
+
     /// The process has ended: the kernel keeps what it was given.
     pub(crate) fn kill(&mut self) {
         for disk in self.by_directory.values() {

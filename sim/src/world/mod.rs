@@ -20,7 +20,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     /// The most that it had.
     pub sockets_peak: AtomicUsize,
     pub trace: Mutex<Trace>,
+    /// The run of the process under test.
+    pub run: AtomicU32,
     random: Mutex<Random>,
     /// Records and bytes that the present poll has read of logs.
     read: (AtomicU64, AtomicU64),
@@ -83,6 +85,7 @@ impl Shared {
             sockets: AtomicUsize::new(0),
             sockets_peak: AtomicUsize::new(0),
             trace: Mutex::new(trace),
+            run: AtomicU32::new(0),
             random: Mutex::new(random),
             read: Default::default(),
         })

@@ -22,6 +22,8 @@ pub(crate) struct Wire {
     /// Of this end, then of the other.
     link: Arc<Mutex<[Pipe; 2]>>,
     side: usize,
+    /// The run of the process in which it was made.
+    pub(crate) run: u32,
     /// The process under test has it.
     is_tested: bool,
 }
@@ -35,8 +37,14 @@ pub(super) fn pair(shared: &Arc<Shared>, tested: usize) -> (Wire, Wire) {
     }
     let open = shared.sockets.fetch_add(1, Relaxed) + 1;
     shared.sockets_peak.fetch_max(open, Relaxed);
-    let end =
-        |side| Wire { shared: Arc::clone(shared), link: Arc::clone(&link), side, is_tested: side == tested };
+    let run = shared.run.load(Relaxed);
+    let end = |side| Wire {
+        shared: Arc::clone(shared),
+        link: Arc::clone(&link),
+        side,
+        run,
+        is_tested: side == tested,
+    };
     (end(0), end(1))
 }
 
