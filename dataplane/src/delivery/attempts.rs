@@ -246,7 +246,7 @@ impl Delivery {
     }
 
     /// Nobody wants it delivered now.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.lane.room.is_draining() || self.lane.is_closed()
     }
 

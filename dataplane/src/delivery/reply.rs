@@ -15,6 +15,7 @@ use super::{
     request::Target,
 };
 use crate::{
+    limits::delivery::SHORTAGE_PAUSE,
     runtime::time,
     store::{NoRoom, Stored},
 };
@@ -62,21 +63,29 @@ impl ReplyRefused {
     }
 }
 
-/// Stores the reply in `response` together with the end of the delivery.
+/// Stores the reply in `response` together with the end of the delivery. While the
+/// process is short of something the reply waits: that is no failure of the
+/// subscriber, and costs the event no attempt.
 pub(super) async fn take(
     delivery: &Delivery,
     target: &Target<'_>,
     connection: &Connection,
     response: &Response,
 ) -> Attempt {
-    match append(delivery, connection, response) {
-        Ok(stored) => {
-            let lane = &delivery.lane;
-            lane.room.store.stored(stored).await;
-            lane.add(Counter::Replies, 1);
-            Attempt::Taken
+    loop {
+        match append(delivery, connection, response) {
+            Ok(stored) => {
+                let lane = &delivery.lane;
+                lane.room.store.stored(stored).await;
+                lane.add(Counter::Replies, 1);
+                return Attempt::Taken;
+            }
+            Err(ReplyRefused::NotStored(NoRoom::NotNow(_))) if delivery.is_over() => {
+                return Attempt::Abandoned;
+            }
+            Err(ReplyRefused::NotStored(NoRoom::NotNow(_))) => time::sleep(SHORTAGE_PAUSE).await,
+            Err(refused) => return refused.into_attempt(delivery, target),
         }
-        Err(refused) => refused.into_attempt(delivery, target),
     }
 }
 

@@ -76,7 +76,7 @@ fn no_room(reason: NoRoom) -> Reason {
     match reason {
         NoRoom::OverQuota => Reason::OverQuota,
         NoRoom::TooLarge(error) => Reason::Http { status: NoRoom::TOO_LARGE, reason: error.to_string() },
-        NoRoom::Full(error) => Reason::Full(error.to_string()),
+        NoRoom::Full(error) | NoRoom::NotNow(error) => Reason::Full(error.to_string()),
     }
 }
 

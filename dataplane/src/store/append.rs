@@ -1,6 +1,6 @@
 //! What goes in: accepted events and replies.
 
-use eagre_wal::{AppendError, Kind};
+use eagre_wal::{AppendError, Full, Kind};
 
 use super::{Progress, Scratch, Store, Stored, envelope::EVENT};
 use crate::{
@@ -19,6 +19,10 @@ pub(crate) enum NoRoom {
     /// The log, or the disk under it, is full; it passes by itself.
     #[error(transparent)]
     Full(AppendError),
+    /// A segment is being made, or the process is short of what one takes; it
+    /// passes in a moment.
+    #[error(transparent)]
+    NotNow(AppendError),
     /// It never fits.
     #[error(transparent)]
     TooLarge(AppendError),
@@ -34,7 +38,7 @@ impl NoRoom {
     pub(crate) const fn status(&self) -> u16 {
         match self {
             Self::OverQuota => Self::OVER_QUOTA,
-            Self::Full(_) => Self::FULL,
+            Self::Full(_) | Self::NotNow(_) => Self::FULL,
             Self::TooLarge(_) => Self::TOO_LARGE,
         }
     }
@@ -44,6 +48,7 @@ impl From<AppendError> for NoRoom {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::TooLarge { .. } => Self::TooLarge(error),
+            AppendError::Full(Full::Preparing | Full::Pending | Full::NoResources(_)) => Self::NotNow(error),
             _ => Self::Full(error),
         }
     }
