@@ -25,10 +25,17 @@ impl Evidence<'_> {
         let mut owed = Vec::new();
         for sent in self.ledger.sent.values().filter(|sent| self.is_owed(sent)) {
             let missing = self.readings(sent).into_iter().map(|triggers| self.missing(sent, &triggers));
-            let least = missing.min_by_key(Vec::len).unwrap_or_default();
+            let least = missing.min_by_key(|missing| self.weight(missing)).unwrap_or_default();
             owed.extend(least.into_iter().map(|trigger| (sent.content.number, trigger)));
         }
         owed
+    }
+
+    /// How much the lack of an event for these triggers says: an absence that a full
+    /// dead-letter log may explain says less.
+    fn weight(&self, missing: &[Id]) -> (usize, usize) {
+        let unexplained = missing.iter().filter(|trigger| self.ledger.dropped(**trigger) == 0);
+        (unexplained.count(), missing.len())
     }
 
     /// Every promise that is broken.
