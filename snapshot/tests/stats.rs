@@ -213,6 +213,28 @@ fn a_slots_next_trigger_starts_at_zero_and_a_stale_handle_counts_nothing() {
 }
 
 #[test]
+fn a_trigger_that_is_back_in_another_slot_counts_on_and_is_counted_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = StatsWriter::create(dir.path(), 1, 4).unwrap();
+    let mut shard = writer.shard(0).unwrap();
+    let before = shard.claim(0, A).unwrap();
+    before.add(Counter::Matched, 9);
+    before.set(Counter::InFlight, 2);
+    let now = shard.claim(1, A).unwrap();
+    now.continue_from(&before);
+    now.add(Counter::Matched, 1);
+    before.add(Counter::Matched, 1);
+    let counts = [(Counter::Matched, 10), (Counter::InFlight, 2)].into_iter().collect();
+    assert_eq!(read(&dir).triggers.into_iter().collect::<Vec<_>>(), [(A, counts)]);
+    now.continue_from(&now.clone());
+    assert_eq!(read(&dir).triggers[&A], counts, "the same slot");
+    let taken = shard.claim(0, B).unwrap();
+    taken.add(Counter::Matched, 5);
+    shard.claim(2, A).unwrap().continue_from(&before);
+    assert_eq!(read(&dir).triggers[&B][Counter::Matched], 5, "the slot is another's");
+}
+
+#[test]
 fn the_table_grows_without_losing_a_count() {
     let dir = tempfile::tempdir().unwrap();
     let writer = StatsWriter::create(dir.path(), 2, 2).unwrap();

@@ -198,6 +198,17 @@ impl Counters {
         }
     }
 
+    /// Counts on where `before` is, which is released, if the trigger has another
+    /// slot now: both together would count it twice.
+    pub fn continue_from(&self, before: &Counters) {
+        if Arc::ptr_eq(&self.chunk, &before.chunk) && self.at == before.at {
+            return;
+        }
+        let counts: Vec<_> = Counter::ALL.iter().map(|counter| (*counter, before.get(*counter))).collect();
+        before.release();
+        counts.into_iter().for_each(|(counter, count)| self.set(counter, count));
+    }
+
     /// Load and store, not read-modify-write: there is one writer.
     #[inline]
     fn change(&self, counter: Counter, change: impl FnOnce(u64) -> u64) {

@@ -37,6 +37,7 @@ use eagre_snapshot::{Counter, Counters, Id};
 use self::{control::Control, moved::Moved, queue::Queue, window::Window};
 use super::{attempts::Job, room::Room, worker};
 use crate::{
+    canary::{Canary, planted},
     config::table::TriggerRoute,
     metrics::Dispatch,
     runtime::{task, time},
@@ -113,7 +114,10 @@ impl Lane {
     /// Later attempts use the new settings; the place in the log stays.
     pub(super) fn reconfigure(&self, route: Arc<TriggerRoute>, counters: Counters, dispatch: Arc<Dispatch>) {
         self.route.replace(route);
-        self.counters.replace(counters);
+        let before = self.counters.replace(counters);
+        if !planted(Canary::TwoSlots) {
+            self.counters.borrow().continue_from(&before);
+        }
         self.dispatch.replace(dispatch);
         self.control.activate();
         self.touch();
