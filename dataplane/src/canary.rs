@@ -43,6 +43,8 @@ pub(crate) enum Canary {
     StopWithoutSync,
     /// The dead letters that a killed process left are not part of a stop.
     LettersLeft,
+    /// A trigger that is back in another slot is counted in both.
+    TwoSlots,
     /// One who looks for a connection again has another place in the queue.
     TwoPlaces,
 }

@@ -70,6 +70,15 @@ pub struct Process {
     reports: mpsc::Receiver<Report>,
 }
 
+/// What a process holds of what its settings bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// Open connections to producers, of the shard that has most.
+    pub producers: usize,
+    /// Bytes of the bodies of requests under way, of all shards.
+    pub bodies_bytes: usize,
+}
+
 /// What a shard tells its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -173,6 +182,13 @@ impl Process {
     #[must_use]
     pub fn drain(&self, shard: usize, deadline: Instant) -> bool {
         self.post.send(shard, Mail::Drain(deadline)).is_ok()
+    }
+
+    /// What the shards hold now.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        let producers = (0..self.shards).map(|shard| self.census.of(shard));
+        Held { producers: producers.max().unwrap_or_default(), bodies_bytes: self.bodies.held() }
     }
 
     /// What the shards have told since it was asked.

@@ -20,6 +20,12 @@ impl Bodies {
         Self { held: Arc::default(), max }
     }
 
+    /// Bytes that all requests hold together.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
     /// A request that holds nothing yet.
     pub(super) fn begin(&self) -> Held {
         Held { bodies: self.clone(), bytes: 0 }
@@ -76,6 +82,6 @@ mod tests {
         drop(one);
         assert!(two.grow(FREE_BYTES + 100) && !small.grow(FREE_BYTES + 1));
         drop(two);
-        assert_eq!(bodies.held.load(Relaxed), 0);
+        assert_eq!(bodies.held(), 0);
     }
 }

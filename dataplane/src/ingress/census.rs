@@ -32,7 +32,7 @@ impl Census {
     }
 
     /// Open connections of one shard.
-    pub(super) fn of(&self, shard: usize) -> usize {
+    pub(crate) fn of(&self, shard: usize) -> usize {
         self.0[shard].load(Relaxed)
     }
 }

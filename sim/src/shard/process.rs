@@ -10,10 +10,11 @@ use std::{
     sync::atomic::Ordering::Relaxed,
 };
 
-use eagre_dataplane::simulation::{Config, Parts, Process, Told, shard_directory};
+use eagre_dataplane::simulation::{Config, Held, Parts, Process, Told, shard_directory};
 use eagre_snapshot::{Counter, Generation, StatsReader, StatsWriter};
 
 use super::{
+    bounds,
     scene::{Scene, ingress},
     seen::Seen,
 };
@@ -26,6 +27,8 @@ use crate::{
 pub(super) struct Running {
     pub pid: Pid,
     pub config: Config,
+    /// Connections of each shard to producers and to subscribers.
+    pub connections_max: (usize, usize),
     process: RefCell<Process>,
     /// Where it reports to.
     stats: PathBuf,
@@ -88,12 +91,13 @@ impl Running {
         machine.shared.run.store(pid.0, Relaxed);
         machine.executor.begin(pid, Rc::new(Here { machine: machine.clone(), pid }));
         let shards = config.runtime.shards;
+        let connections_max = (2 + random.below(6) as usize, 1 + random.below(8) as usize);
         let stats = stats.join(pid.0.to_string());
         let process = Process::new(Parts {
             stats: StatsWriter::create(&stats, shards, STATS_SLOTS).expect("the stats have room"),
             data: data().to_owned(),
             address: ingress(),
-            connections_max: (2 + random.below(6) as usize, 1 + random.below(8) as usize),
+            connections_max,
             config: config.clone(),
         });
         for index in 0..shards {
@@ -112,6 +116,7 @@ impl Running {
         let running = Rc::new(Self {
             pid,
             config,
+            connections_max,
             process: RefCell::new(process),
             stats,
             serving_since: Cell::new(None),
@@ -148,6 +153,9 @@ impl Running {
                         resume_unwind(Box::new(Exit(code)));
                     }
                 }
+            }
+            if let Some(what) = bounds::exceeded(&scene.machine, &self) {
+                scene.violated(what);
             }
             let now = scene.machine.now();
             if serving == shards && self.serving_since.get().is_none() && !self.stopping.get() {
@@ -213,10 +221,18 @@ impl Running {
         scene.saw(Seen::GenerationRefused);
     }
 
+    /// What its shards hold now.
+    pub(super) fn held(&self) -> Held {
+        self.process.borrow().held()
+    }
+
     /// Notes what it has counted, before it is gone.
     pub(super) fn note(&self, scene: &Scene) {
         let stats = StatsReader::open(&self.stats).and_then(|reader| reader.read());
         let Ok(Some(stats)) = stats else { return };
+        if let Some(what) = bounds::crowded(&stats, self) {
+            scene.violated(what);
+        }
         let mut ledger = scene.ledger.borrow_mut();
         for (id, trigger) in stats.triggers {
             ledger.counts_dropped(self.pid.0, id, trigger[Counter::Dropped]);

@@ -41,10 +41,8 @@ pub(crate) struct Shared {
     pub habits: Mutex<Habits>,
     /// Somebody has made a descriptor readable.
     pub signalled: AtomicBool,
-    /// Sockets that the process has open.
-    pub sockets: AtomicUsize,
-    /// The most that it had.
-    pub sockets_peak: AtomicUsize,
+    /// Connections that the process has made and has open.
+    pub dialled: AtomicUsize,
     pub trace: Mutex<Trace>,
     /// The run of the process under test.
     pub run: AtomicU32,
@@ -82,8 +80,7 @@ impl Shared {
             clock: Arc::new(Clock::new()),
             habits: Mutex::default(),
             signalled: AtomicBool::new(false),
-            sockets: AtomicUsize::new(0),
-            sockets_peak: AtomicUsize::new(0),
+            dialled: AtomicUsize::new(0),
             trace: Mutex::new(trace),
             run: AtomicU32::new(0),
             random: Mutex::new(random),

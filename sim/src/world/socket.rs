@@ -28,6 +28,9 @@ pub(crate) struct Wire {
     is_tested: bool,
 }
 
+/// The side that connects.
+const DIALS: usize = 0;
+
 /// A connection: the end that connects, and the one that accepts.
 pub(super) fn pair(shared: &Arc<Shared>, tested: usize) -> (Wire, Wire) {
     let link = Arc::new(Mutex::new(<[Pipe; 2]>::default()));
@@ -35,8 +38,9 @@ pub(super) fn pair(shared: &Arc<Shared>, tested: usize) -> (Wire, Wire) {
         let at = shared.clock.now() + shared.below(SECOND);
         lock(&link).iter_mut().for_each(|pipe| pipe.reset(at));
     }
-    let open = shared.sockets.fetch_add(1, Relaxed) + 1;
-    shared.sockets_peak.fetch_max(open, Relaxed);
+    if tested == DIALS {
+        shared.dialled.fetch_add(1, Relaxed);
+    }
     let run = shared.run.load(Relaxed);
     let end = |side| Wire {
         shared: Arc::clone(shared),
@@ -132,8 +136,8 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.is_tested {
-            self.shared.sockets.fetch_sub(1, Relaxed);
+        if self.is_tested && self.side == DIALS {
+            self.shared.dialled.fetch_sub(1, Relaxed);
         }
         let at = self.arrival();
         let mut link = lock(&self.link);
