@@ -258,42 +258,33 @@ fn fails(fail: Fail) -> impl Fn(Connection) + Send + Sync + 'static {
     }
 }
 
-#[test]
-fn a_request_that_was_sent_whole_and_got_no_answer_is_one_attempt() {
+/// Whether each failure costs one attempt, on a new connection or on one that has
+/// answered the event `1`.
+fn costs_one_attempt(is_used: bool) {
     for (name, fail) in FAILURES {
         for retry_max in [0, 2] {
             let setting = start(Wire::serve(fails(fail)), retry_max);
+            if is_used {
+                setting.post("1", b"x");
+                setting.delivered(1);
+            }
             setting.post("2", b"x");
             setting.dead_lettered("2");
             let connections: Vec<usize> = (0..=retry_max as usize).collect();
-            assert_eq!(
-                setting.wire.arrivals("2"),
-                connections,
-                "{name} on a new connection, {retry_max} retries"
-            );
+            assert_eq!(setting.wire.arrivals("2"), connections, "{name}, {retry_max} retries");
             assert_eq!(setting.count("failed"), u64::from(retry_max) + 1, "{name}");
         }
     }
 }
 
 #[test]
+fn a_request_that_was_sent_whole_and_got_no_answer_is_one_attempt() {
+    costs_one_attempt(false);
+}
+
+#[test]
 fn so_it_is_on_a_connection_that_had_answered_before() {
-    for (name, fail) in FAILURES {
-        for retry_max in [0, 2] {
-            let setting = start(Wire::serve(fails(fail)), retry_max);
-            setting.post("1", b"x");
-            setting.delivered(1);
-            setting.post("2", b"x");
-            setting.dead_lettered("2");
-            let connections: Vec<usize> = (0..=retry_max as usize).collect();
-            assert_eq!(
-                setting.wire.arrivals("2"),
-                connections,
-                "{name} on a used connection, {retry_max} retries"
-            );
-            assert_eq!(setting.count("failed"), u64::from(retry_max) + 1, "{name}");
-        }
-    }
+    costs_one_attempt(true);
 }
 
 /// Reads a byte of the event `2` and goes.
