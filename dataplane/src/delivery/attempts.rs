@@ -1,4 +1,8 @@
 //! One event of one trigger, through its attempts, until its outcome is final.
+//!
+//! A worker's task is as large as the largest of what it may wait for, and there is
+//! one for nearly every delivery. So what is rare (a new connection, a reply, a dead
+//! letter) is waited for in a box of its own.
 
 use std::{
     rc::Rc,
@@ -100,7 +104,7 @@ impl Delivery {
             let route = Arc::clone(&self.route);
             // It has failed, and there is no sink, or not any more.
             let Some(target) = Target::of(&route, self.job.failure.as_deref()) else {
-                return self.keep().await;
+                return Box::pin(self.keep()).await;
             };
             let attempt = self.attempt(&target).await;
             if self.lane.is_closed() {
@@ -122,7 +126,7 @@ impl Delivery {
             let gives_up = self.job.failure.is_some();
             self.job.failure.get_or_insert_with(|| Box::new(failure));
             if gives_up {
-                return self.keep().await;
+                return Box::pin(self.keep()).await;
             }
             self.job.failed = 0;
             self.lane.note(&self.job);
@@ -196,7 +200,7 @@ impl Delivery {
     /// Sends the event on a kept-alive connection, or on a new one when there is
     /// none. Where it is certain that a kept-alive one was closed before it could
     /// have acted upon the request, a new one is tried at once.
-    async fn exchange(&self, target: &Target<'_>) -> Result<(Connection, Response), ExchangeError> {
+    async fn exchange(&self, target: &Target<'_>) -> Result<(Box<Connection>, Response), ExchangeError> {
         let room = &self.lane.room;
         if let Some(mut connection) = room.pool.take_idle(target.endpoint) {
             match self.send(target, &mut connection).await {
@@ -206,7 +210,7 @@ impl Delivery {
                 outcome => return outcome.map(|response| (connection, response)),
             }
         }
-        let mut connection = self.connect(target).await?;
+        let mut connection = Box::pin(self.connect(target)).await?;
         let response = self.send(target, &mut connection).await?;
         Ok((connection, response))
     }
@@ -227,7 +231,7 @@ impl Delivery {
 
     /// A new connection. What this process or machine is short of is waited for:
     /// it is not the subscriber's failure, and costs the event no attempt.
-    async fn connect(&self, target: &Target<'_>) -> Result<Connection, ExchangeError> {
+    async fn connect(&self, target: &Target<'_>) -> Result<Box<Connection>, ExchangeError> {
         loop {
             match self.lane.room.pool.connect(target.endpoint).await {
                 Ok(_) if self.is_over() => return Err(ExchangeError::Abandoned),
@@ -260,7 +264,7 @@ impl Delivery {
             Verdict::Transient => failed(true),
             Verdict::Permanent => failed(false),
             Verdict::Delivered if response.claims_event && self.job.failure.is_none() => {
-                reply::take(self, target, connection, response).await
+                Box::pin(reply::take(self, target, connection, response)).await
             }
             Verdict::Delivered | Verdict::Accepted => {
                 if response.claims_event {

@@ -84,13 +84,22 @@ impl Connection {
         limits: &ResponseLimits,
         deadline: Instant,
     ) -> Result<Response, ExchangeError> {
+        // One deadline for all of it, and so one timer for each delivery.
+        time::before(deadline, async { Ok(self.exchange_in_time(payload, limits).await) }).await?
+    }
+
+    async fn exchange_in_time(
+        &mut self,
+        payload: Option<Bytes>,
+        limits: &ResponseLimits,
+    ) -> Result<Response, ExchangeError> {
         let output = std::mem::take(&mut self.output);
-        self.output = self.stream.write_all(output, deadline).await.map_err(unsent)?;
+        self.output = self.stream.write_all(output).await.map_err(unsent)?;
         let sent = match payload {
-            Some(payload) => self.stream.write_all(payload, deadline).await.map(drop),
+            Some(payload) => self.stream.write_all(payload).await.map(drop),
             None => Ok(()),
         };
-        let response = self.read_response(limits, deadline).await;
+        let response = self.read_response(limits).await;
         match (sent, response) {
             (Ok(()), response) => response,
             // A refusal that did not wait for the whole of a long event is an answer
@@ -102,19 +111,15 @@ impl Connection {
         }
     }
 
-    async fn read_response(
-        &mut self,
-        limits: &ResponseLimits,
-        deadline: Instant,
-    ) -> Result<Response, ExchangeError> {
+    async fn read_response(&mut self, limits: &ResponseLimits) -> Result<Response, ExchangeError> {
         self.input.clear();
         self.body.clear();
-        let (mut response, framing) = self.read_head(limits, deadline).await?;
+        let (mut response, framing) = self.read_head(limits).await?;
         match framing {
             Framing::None => {}
-            Framing::Length(length) => self.read_length(&mut response, length, limits, deadline).await?,
-            Framing::Chunked => self.read_chunked(&mut response, limits, deadline).await?,
-            Framing::UntilClose => self.read_to_end(&mut response, limits, deadline).await?,
+            Framing::Length(length) => self.read_length(&mut response, length, limits).await?,
+            Framing::Chunked => self.read_chunked(&mut response, limits).await?,
+            Framing::UntilClose => self.read_to_end(&mut response, limits).await?,
         }
         // Bytes after the response answer no request of ours: the connection
         // is not to be trusted.
@@ -123,11 +128,7 @@ impl Connection {
         Ok(response)
     }
 
-    async fn read_head(
-        &mut self,
-        limits: &ResponseLimits,
-        deadline: Instant,
-    ) -> Result<(Response, Framing), ExchangeError> {
+    async fn read_head(&mut self, limits: &ResponseLimits) -> Result<(Response, Framing), ExchangeError> {
         let mut interim = 0;
         loop {
             match self.parse_head(limits)? {
@@ -143,7 +144,7 @@ impl Connection {
                 None => {}
             }
             let begun = !self.input.is_empty();
-            match self.stream.read_more(&mut self.input, READ_BYTES, deadline).await {
+            match self.stream.read_more(&mut self.input, READ_BYTES).await {
                 Ok(0) if begun => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
                 Ok(0) => return Err(ExchangeError::Closed),
                 Err(error) if !begun && error.kind() == io::ErrorKind::ConnectionReset => {
@@ -181,7 +182,6 @@ impl Connection {
         response: &mut Response,
         length: u64,
         limits: &ResponseLimits,
-        deadline: Instant,
     ) -> Result<(), ExchangeError> {
         // A body over the limit is not worth reading on: what is kept of an
         // error is less than what has arrived.
@@ -189,7 +189,7 @@ impl Connection {
         let wanted = if response.truncated { 0 } else { response.head_bytes + length as usize };
         while self.input.len() < wanted {
             let missing = wanted - self.input.len();
-            if self.stream.read_more(&mut self.input, missing, deadline).await? == 0 {
+            if self.stream.read_more(&mut self.input, missing).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
         }
@@ -202,7 +202,6 @@ impl Connection {
         &mut self,
         response: &mut Response,
         limits: &ResponseLimits,
-        deadline: Instant,
     ) -> Result<(), ExchangeError> {
         let mut decoder = Chunked::new(&limits.http);
         loop {
@@ -219,7 +218,7 @@ impl Connection {
             if progress.done {
                 return Ok(());
             }
-            if self.stream.read_more(&mut self.input, READ_BYTES, deadline).await? == 0 {
+            if self.stream.read_more(&mut self.input, READ_BYTES).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
         }
@@ -229,11 +228,10 @@ impl Connection {
         &mut self,
         response: &mut Response,
         limits: &ResponseLimits,
-        deadline: Instant,
     ) -> Result<(), ExchangeError> {
         response.keep_alive = false;
         while self.input.len() - response.head_bytes <= limits.body_bytes_max {
-            if self.stream.read_more(&mut self.input, READ_BYTES, deadline).await? == 0 {
+            if self.stream.read_more(&mut self.input, READ_BYTES).await? == 0 {
                 response.body_bytes = self.input.len() - response.head_bytes;
                 return Ok(());
             }

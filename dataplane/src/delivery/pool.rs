@@ -27,7 +27,7 @@ use crate::{
 
 /// The connections of one shard.
 pub(crate) struct Pool {
-    idle: RefCell<Map<String, Vec<Connection>>>,
+    idle: RefCell<Map<String, Vec<Box<Connection>>>>,
     slots: Rc<Slots>,
     resolver: Resolver,
     connect_timeout: Duration,
@@ -73,7 +73,7 @@ impl Pool {
     /// An idle connection to the endpoint, the most recently used first. One on
     /// which anything has arrived since, its end or bytes that answer no request
     /// of ours, is closed.
-    pub(super) fn take_idle(&self, endpoint: &Endpoint) -> Option<Connection> {
+    pub(super) fn take_idle(&self, endpoint: &Endpoint) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&endpoint.authority)?;
         let now = time::now();
@@ -88,7 +88,7 @@ impl Pool {
 
     /// A new connection to the endpoint. The time allowed for it counts from when
     /// there is a place for it, and covers the name and all addresses.
-    pub(super) async fn connect(&self, endpoint: &Endpoint) -> Result<Connection, ConnectError> {
+    pub(super) async fn connect(&self, endpoint: &Endpoint) -> Result<Box<Connection>, ConnectError> {
         let slot = self.slot().await;
         let deadline = time::now() + self.connect_timeout;
         let lookup = async { Ok(self.resolver.lookup(&endpoint.host, endpoint.port).await) };
@@ -106,7 +106,7 @@ impl Pool {
         let mut failure = io::Error::other("the name has no address");
         for address in addresses.iter() {
             match Stream::connect(*address, deadline).await {
-                Ok(stream) => return Ok(Connection::new(stream, slot)),
+                Ok(stream) => return Ok(Box::new(Connection::new(stream, slot))),
                 Err(error) if net::is_shortage(&error) && !planted(Canary::ShortageIsFailure) => {
                     return Err(ConnectError::Shortage(error));
                 }
@@ -117,7 +117,7 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request to the same endpoint.
-    pub(super) fn give_back(&self, endpoint: &Endpoint, mut connection: Connection) {
+    pub(super) fn give_back(&self, endpoint: &Endpoint, mut connection: Box<Connection>) {
         if self.slots.has_waiters() {
             return;
         }

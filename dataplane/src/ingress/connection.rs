@@ -88,7 +88,7 @@ impl Connection {
         let idle_until = time::now() + self.ingress.settings.idle_keep_alive;
         let _rest = self.ingress.idle.rest(&self.close);
         let mut wanted = pin!(self.close.notified());
-        let mut read = pin!(self.stream.read_more(&mut self.input, INPUT_BYTES, idle_until));
+        let mut read = pin!(time::before(idle_until, self.stream.read_more(&mut self.input, INPUT_BYTES)));
         let bytes = poll_fn(|context| match read.as_mut().poll(context) {
             Poll::Pending => wanted.as_mut().poll(context).map(|()| Ok(0)),
             read => read,
@@ -171,7 +171,7 @@ impl Connection {
     /// Reads more of a request that has begun; [`io::ErrorKind::OutOfMemory`] if all
     /// requests together would hold too much.
     async fn more(&mut self, room_min: usize, deadline: Instant) -> io::Result<()> {
-        if self.stream.read_more(&mut self.input, room_min, deadline).await? == 0 {
+        if time::before(deadline, self.stream.read_more(&mut self.input, room_min)).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if !self.held.grow(self.input.capacity() + self.body.capacity()) {
@@ -181,9 +181,7 @@ impl Connection {
     }
 
     async fn write_continue(&mut self) -> io::Result<()> {
-        let deadline = self.write_deadline();
-        self.stream.write_all(encode::CONTINUE, deadline).await?;
-        Ok(())
+        self.write(encode::CONTINUE.to_vec()).await.map(drop)
     }
 
     async fn answer(&mut self, outcome: Outcome, close: bool, begun: Instant) -> io::Result<u16> {
@@ -215,8 +213,7 @@ impl Connection {
                 reason.status()
             }
         };
-        let deadline = self.write_deadline();
-        self.output = self.stream.write_all(output, deadline).await?;
+        self.output = self.write(output).await?;
         if close && status >= 400 {
             self.linger().await;
         }
@@ -236,7 +233,7 @@ impl Connection {
         let mut discarded = 0;
         while discarded < LINGER_BYTES_MAX {
             self.input.clear();
-            match self.stream.read_more(&mut self.input, INPUT_BYTES, until).await {
+            match time::before(until, self.stream.read_more(&mut self.input, INPUT_BYTES)).await {
                 Ok(0) | Err(_) => break,
                 Ok(bytes) => discarded += bytes,
             }
@@ -244,8 +241,10 @@ impl Connection {
         self.input.clear();
     }
 
-    fn write_deadline(&self) -> Instant {
-        time::now() + self.ingress.settings.write_stall
+    /// Writes to a producer that reads, and gives the buffer back.
+    async fn write(&mut self, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+        let deadline = time::now() + self.ingress.settings.write_stall;
+        time::before(deadline, async { Ok(self.stream.write_all(bytes).await?) }).await
     }
 }
 

@@ -72,73 +72,51 @@ impl Stream {
 
     /// Appends what has arrived to `buffer`, growing it by at least
     /// `room_min` bytes when it is full. Returns the number of bytes, 0 at the
-    /// end of the stream. After a missed deadline `buffer` is empty: the kernel
+    /// end of the stream. Who stops to wait for it finds `buffer` empty: the kernel
     /// may still own it.
-    pub(crate) async fn read_more(
-        &mut self,
-        buffer: &mut Vec<u8>,
-        room_min: usize,
-        deadline: Instant,
-    ) -> io::Result<usize> {
+    pub(crate) async fn read_more(&mut self, buffer: &mut Vec<u8>, room_min: usize) -> io::Result<usize> {
         if buffer.capacity() - buffer.len() < room_min.min(READ_MIN) {
             buffer.reserve(room_min);
         }
-        #[cfg_attr(not(feature = "simulation"), expect(clippy::infallible_destructuring_match))]
-        let stream = match &mut self.0 {
-            Kind::Kernel(stream) => stream,
+        let mut owned = std::mem::take(buffer);
+        match &mut self.0 {
+            Kind::Kernel(stream) => {
+                let (begin, end) = (owned.len(), owned.bytes_total());
+                let (outcome, room) = stream.read(SliceMut::new(owned, begin, end)).await;
+                *buffer = room.into_inner();
+                outcome
+            }
             #[cfg(feature = "simulation")]
             Kind::World(socket) => {
-                let room = buffer.capacity() - buffer.len();
-                let read = before(deadline, socket.read(room)).await;
-                if read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-                    buffer.clear();
-                }
-                let bytes = read?;
-                buffer.extend_from_slice(&bytes);
-                return Ok(bytes.len());
+                let read = socket.read(owned.capacity() - owned.len()).await;
+                owned.extend_from_slice(read.as_deref().unwrap_or_default());
+                *buffer = owned;
+                read.map(|bytes| bytes.len())
             }
-        };
-        let mut owned = std::mem::take(buffer);
-        let (begin, end) = (owned.len(), owned.bytes_total());
-        let room = SliceMut::new(owned, begin, end);
-        let read = async {
-            let (outcome, room) = stream.read(room).await;
-            Ok((outcome, room))
-        };
-        let (outcome, room) = before(deadline, read).await?;
-        *buffer = room.into_inner();
-        outcome
+        }
     }
 
-    /// Writes all of `bytes` before `deadline` and gives the buffer back for
-    /// reuse.
+    /// Writes all of `bytes` and gives the buffer back for reuse.
     pub(crate) async fn write_all<B: IoBuf + AsRef<[u8]> + 'static>(
         &mut self,
         bytes: B,
-        deadline: Instant,
     ) -> Result<B, WriteError> {
         #[cfg_attr(not(feature = "simulation"), expect(clippy::infallible_destructuring_match))]
         let stream = match &mut self.0 {
             Kind::Kernel(stream) => stream,
             #[cfg(feature = "simulation")]
-            Kind::World(socket) => return write_to_world(socket, bytes, deadline).await,
+            Kind::World(socket) => return write_to_world(socket, bytes).await,
         };
         // The first part by itself: that not a byte was taken can be told of
         // it alone.
-        let first = async {
-            let (outcome, bytes) = stream.write(bytes).await;
-            outcome.map(|written| (written, bytes))
-        };
-        let (written, bytes) =
-            before(deadline, first).await.map_err(|error| WriteError { taken: is_timeout(&error), error })?;
+        let (outcome, bytes) = stream.write(bytes).await;
+        let written = outcome.map_err(|error| WriteError { taken: false, error })?;
         if written == bytes.bytes_init() {
             return Ok(bytes);
         }
-        let rest = async {
-            let (outcome, bytes) = stream.write_all(bytes.slice(written..)).await;
-            outcome.map(|_| bytes.into_inner())
-        };
-        before(deadline, rest).await.map_err(|error| WriteError { taken: true, error })
+        let (outcome, bytes) = stream.write_all(bytes.slice(written..)).await;
+        outcome.map_err(|error| WriteError { taken: true, error })?;
+        Ok(bytes.into_inner())
     }
 
     /// Tells the peer that nothing more will be written.
@@ -176,21 +154,12 @@ impl From<WriteError> for io::Error {
     }
 }
 
-fn is_timeout(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::TimedOut
-}
-
 #[cfg(feature = "simulation")]
-async fn write_to_world<B: AsRef<[u8]>>(
-    socket: &mut Box<dyn Socket>,
-    bytes: B,
-    deadline: Instant,
-) -> Result<B, WriteError> {
+async fn write_to_world<B: AsRef<[u8]>>(socket: &mut Box<dyn Socket>, bytes: B) -> Result<B, WriteError> {
     let mut written = 0;
     while written < bytes.as_ref().len() {
-        let taken = written > 0;
-        let write = before(deadline, socket.write(&bytes.as_ref()[written..])).await;
-        written += write.map_err(|error| WriteError { taken: taken || is_timeout(&error), error })?;
+        let write = socket.write(&bytes.as_ref()[written..]).await;
+        written += write.map_err(|error| WriteError { taken: written > 0, error })?;
     }
     Ok(bytes)
 }
