@@ -6,9 +6,10 @@
 //! that is itself.
 //!
 //! A shard that has all the connections it may have closes the one that has been
-//! idle longest; if none is idle, who comes next waits in the kernel's queue.
+//! idle longest, and accepts again when its place is free; if none is idle, who
+//! comes next waits in the kernel's queue.
 
-use std::{io, rc::Rc, sync::Arc, time::Duration};
+use std::{io, rc::Rc, time::Duration};
 
 use super::{
     Ingress,
@@ -44,7 +45,7 @@ impl Acceptor {
                 tracing::error!("the listener cannot be waited for: {error}");
                 return;
             }
-            if let Err(error) = self.accept_all(&ingress) {
+            if let Err(error) = self.accept_all(&ingress).await {
                 // What is open goes on, and the kernel keeps the others waiting.
                 tracing::warn!("cannot accept a connection: {error}");
                 ingress.metrics.accept_paused();
@@ -53,9 +54,9 @@ impl Acceptor {
         }
     }
 
-    fn accept_all(&self, ingress: &Rc<Ingress>) -> io::Result<()> {
+    async fn accept_all(&self, ingress: &Rc<Ingress>) -> io::Result<()> {
         loop {
-            if self.census.of(self.index) >= ingress.connections_max && !ingress.idle.shed() {
+            if !self.has_place(ingress).await {
                 return Err(io::Error::other("the shard has all the connections it may have"));
             }
             match self.listener.accept() {
@@ -70,6 +71,19 @@ impl Acceptor {
                 }
             }
         }
+    }
+
+    /// Whether one more may come, at the cost of who has been idle longest.
+    async fn has_place(&self, ingress: &Ingress) -> bool {
+        let is_full = || self.census.of(self.index) >= ingress.connections_max;
+        if is_full() && ingress.idle.shed() {
+            // It counts until its task has ended, or goes on if a request came meanwhile.
+            let until = time::now() + ACCEPT_PAUSE;
+            while is_full() && time::now() < until {
+                time::sleep_until_or(until, &ingress.vacancy).await;
+            }
+        }
+        !is_full()
     }
 
     fn place(&self, ingress: &Rc<Ingress>, accepted: Accepted) {
@@ -91,11 +105,11 @@ pub(crate) fn serve(ingress: &Rc<Ingress>, accepted: Accepted, member: Member) {
         Ok(stream) => {
             let ingress = Rc::clone(ingress);
             task::spawn(async move {
-                let metrics = Arc::clone(&ingress.metrics);
-                metrics.connection_opened();
-                connection::serve(ingress, stream).await;
-                metrics.connection_closed();
+                ingress.metrics.connection_opened();
+                connection::serve(Rc::clone(&ingress), stream).await;
+                ingress.metrics.connection_closed();
                 drop(member);
+                ingress.vacancy.notify();
             });
         }
         Err(error) => tracing::warn!("cannot serve a connection: {error}"),

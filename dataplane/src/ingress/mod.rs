@@ -37,7 +37,7 @@ use self::{answer::Answers, bodies::Bodies, idle::Idle, turnstile::Turnstile};
 use crate::{
     config::{Routes, table::Table},
     metrics::{Dispatch, ShardMetrics},
-    runtime::{driver::Driver, map::Map},
+    runtime::{driver::Driver, map::Map, notify::Notify},
     store::{Scratch, Store},
     tuning,
 };
@@ -57,6 +57,8 @@ pub(crate) struct Ingress {
     bodies: Bodies,
     turnstile: Turnstile,
     idle: Idle,
+    /// A connection has ended, and its place is free.
+    vacancy: Notify,
     /// Durations of the requests to each broker.
     dispatches: RefCell<Map<Id, Arc<Dispatch>>>,
     /// Requests between their first byte and their answer.
@@ -93,6 +95,7 @@ impl Ingress {
             bodies,
             turnstile: Turnstile::default(),
             idle: Idle::default(),
+            vacancy: Notify::default(),
             dispatches: RefCell::default(),
             busy: Cell::new(0),
             draining: Cell::new(false),
