@@ -35,6 +35,7 @@ pub(crate) struct LaneView {
     pub(crate) trigger: Id,
     pub(crate) counters: Counters,
     pub(crate) in_flight: u64,
+    pub(crate) in_memory: u64,
     pub(crate) owed: u64,
     /// The oldest event that is not finished, and when it was accepted, Unix
     /// milliseconds.
@@ -162,6 +163,13 @@ impl Dispatcher {
         lanes.values().filter_map(|lane| lane.oldest()).min().unwrap_or(self.room.fanned_out.get())
     }
 
+    /// Every lane has handed out, or left to a backlog, what lies below in the shard's
+    /// log.
+    pub(crate) fn read_mark(&self) -> Offset {
+        let lanes = self.lanes.borrow();
+        lanes.values().map(|lane| lane.unread()).min().unwrap_or(self.room.fanned_out.get())
+    }
+
     /// Attempts in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.lanes.borrow().values().map(|lane| lane.in_flight()).sum()
@@ -186,6 +194,7 @@ impl Dispatcher {
             trigger: lane.id,
             counters: lane.counters.borrow().clone(),
             in_flight: lane.in_flight() as u64,
+            in_memory: lane.in_memory() as u64,
             owed: lane.owed(),
             oldest,
             low_mark: oldest.map_or(self.room.fanned_out.get(), |(offset, _)| offset),
@@ -197,6 +206,7 @@ impl LaneView {
     /// Sets the gauges.
     pub(crate) fn publish(&self) {
         self.counters.set(Counter::InFlight, self.in_flight);
+        self.counters.set(Counter::InMemory, self.in_memory);
         self.counters.set(Counter::LagEvents, self.owed);
         self.counters.set(Counter::LagSinceMs, self.oldest.map_or(0, |(_, accepted_ms)| accepted_ms));
     }

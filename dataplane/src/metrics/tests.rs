@@ -204,7 +204,7 @@ fn a_trigger_is_shown_with_every_count_in_metrics_and_in_json() {
         serde_json::json!({
             "namespace": "", "name": "", "broker": "", "state": "", "cursor": [],
             "lag_events": 0, "lag_seconds": 1.5, "in_flight": 2, "retries": 0, "delivered": 0, "failed": 0,
-            "dead_lettered": 0, "kept": 3, "dropped": 0, "replies": 0,
+            "dead_lettered": 0, "kept": 3, "dropped": 0, "replies": 0, "in_memory": 0,
         })
     );
     let samples = scrape(&[], &[row]);

@@ -29,7 +29,7 @@ impl Shard {
         let of_all = of_all || self.store.wants_all_progress(|| self.dispatcher.low_mark());
         self.dispatcher.record(of_all, |lane| self.show(&lane));
         if self.store.store_progress() {
-            self.store.release_backlogs();
+            self.store.release_backlogs(|| self.dispatcher.read_mark());
         }
     }
 

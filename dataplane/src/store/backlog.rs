@@ -113,6 +113,11 @@ impl Backlog {
         offset.0 < self.moved_to.get()
     }
 
+    /// Of the shard's log from `read` on, nothing was moved here.
+    pub(super) fn has_taken_nothing_from(&self, read: Offset) -> bool {
+        self.moved_to.get() <= read.0
+    }
+
     /// What was appended is durable here, up to this event. Until then the shard's
     /// log is where it is read.
     pub(super) fn take_over(&self, last: Offset) {
@@ -169,14 +174,21 @@ impl Backlog {
     /// Its triggers are done with everything below `low` (with all of it: `None`).
     /// That and how far each has read stands in the shard's log below the first of
     /// `positions`; the second is how much of that log is on the disk. Only then
-    /// does anything go here: what is gone must not come back with a cursor.
-    pub(super) fn release(&self, low: Option<Lsn>, (stored, synced): (Lsn, Lsn)) {
+    /// does anything go here: what is gone must not come back with a cursor. Of a
+    /// trigger that nobody has registered the shard's log need not know anything.
+    pub(super) fn release(
+        &self,
+        low: Option<Lsn>,
+        (stored, synced): (Lsn, Lsn),
+        is_registered: impl Fn(Id) -> bool,
+    ) {
         let low = low.unwrap_or(self.end.get());
         let mut progress = self.progress.borrow_mut();
         let Some(known) = progress.take_if(|progress| progress.stored <= synced) else {
             progress.get_or_insert_with(|| {
-                let newcomers = self.log.consumers().into_iter().filter(|consumer| *consumer != HOLDER);
-                KnownProgress { stored, low, newcomers: newcomers.collect() }
+                let mut newcomers = self.log.consumers();
+                newcomers.retain(|consumer| *consumer != HOLDER && is_registered(Id(*consumer)));
+                KnownProgress { stored, low, newcomers }
             });
             return;
         };
@@ -204,6 +216,12 @@ impl Backlog {
         let said_at = self.done.get().unwrap_or(stored);
         self.done.set(Some(said_at));
         said_at <= synced
+    }
+
+    /// It lets go of something once the shard's log is on the disk further than this.
+    pub(super) fn waits_for_more_than(&self, synced: Lsn) -> bool {
+        let stored = self.progress.borrow().as_ref().map(|progress| progress.stored);
+        stored.into_iter().chain(self.done.get()).any(|stored| stored > synced)
     }
 
     /// The broker is refused further events until its triggers have caught up a

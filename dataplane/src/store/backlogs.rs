@@ -67,10 +67,15 @@ impl Backlogs {
         self.by_broker.borrow().is_empty()
     }
 
-    /// The backlog of `broker`, made if need be; none if that fails.
+    /// The backlog of `broker`, made if need be; none if that fails, or if there is no
+    /// room for one more: a stretch of the log may hold events of any number of brokers.
     pub(super) async fn get_or_make(&self, broker: Id) -> Option<Rc<Backlog>> {
         if let Some(backlog) = self.get(broker) {
             return Some(backlog);
+        }
+        if !self.have_room_for(SEGMENTS_OF_ONE) {
+            tracing::debug!(broker = %broker, "there is no room for one more backlog");
+            return None;
         }
         let (directory, options) = (self.log_directory(broker), self.options.clone());
         match task::blocking(move || layout::open(&directory, options)).await {
@@ -103,7 +108,11 @@ impl Backlogs {
 
     /// There is room for more in the backlogs taken together.
     pub(super) fn have_room(&self) -> bool {
-        self.bytes() + self.options.segment_bytes <= self.options.max_bytes
+        self.have_room_for(1)
+    }
+
+    fn have_room_for(&self, segments: u64) -> bool {
+        self.bytes() + segments * self.options.segment_bytes <= self.options.max_bytes
     }
 
     /// Bytes of events that are taken in at once: some milliseconds of work, and
@@ -133,3 +142,6 @@ impl Backlogs {
         backlog
     }
 }
+
+/// Of a backlog that is new: the one it writes, and the one that stands ready.
+const SEGMENTS_OF_ONE: u64 = 2;

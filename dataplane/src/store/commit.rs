@@ -335,11 +335,18 @@ impl CommitLog {
         stored
     }
 
+    /// Has everything that was appended synced, whatever it asked for: all of it is on
+    /// the disk when [`durable_as`](Self::durable_as) [`Fsync::Always`] is here.
+    pub(super) fn sync(&self) -> Lsn {
+        let mut end = Lsn::ZERO;
+        self.checked(|log| log.sync_all().map(|to| end = to));
+        end
+    }
+
     /// Resolves when everything that was appended is on the disk, whatever it asked
     /// for.
     pub(super) async fn settled(&self) {
-        let mut end = Lsn::ZERO;
-        self.checked(|log| log.sync_all().map(|to| end = to));
+        let end = self.sync();
         // Of the last record only that it lies below is known.
         self.committed(Stored { lsn: Lsn(end.0.saturating_sub(1)), fsync: Fsync::Always }).await;
     }

@@ -60,8 +60,8 @@ impl Store {
     }
 
     /// Lets the backlogs go of what their triggers have finished, after progress
-    /// was stored.
-    pub(crate) fn release_backlogs(self: &Rc<Self>) {
+    /// was stored. Every lane has read the shard's log up to `read_mark`.
+    pub(crate) fn release_backlogs(self: &Rc<Self>, read_mark: impl Fn() -> Offset) {
         if !self.in_force.everywhere() {
             return;
         }
@@ -74,10 +74,22 @@ impl Store {
                 low = low.into_iter().chain(cursor.as_ref().map(Cursor::low)).min();
                 cursor.is_some()
             });
-            backlog.release(low, positions);
-            if backlog.is_done(positions) {
+            let is_registered = |trigger| self.is_registered(trigger) || planted(Canary::StrangersForgotten);
+            backlog.release(low, positions, is_registered);
+            // That it was moved is told by the backlog: who reads it in the shard's log
+            // later would take it for not yet delivered.
+            if backlog.is_done(positions)
+                && (backlog.has_taken_nothing_from(read_mark()) || planted(Canary::RetiredUnread))
+                && self.unregistered().is_empty()
+            {
                 self.retire(&backlog);
             }
+        }
+        // What stands behind the progress may have asked for less than the disk: then
+        // nobody else has it synced.
+        let (_, synced) = positions;
+        if self.backlogs.all().iter().any(|backlog| backlog.waits_for_more_than(synced)) {
+            _ = self.log.sync();
         }
     }
 

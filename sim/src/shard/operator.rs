@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     random::Random,
-    world::{Ended, MILLISECOND, Nanos, Pid, SECOND},
+    world::{Ended, MILLISECOND, Moment, Nanos, Pid, SECOND},
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -70,7 +70,7 @@ impl Operator {
                 let pause = self.random.below(self.scene.plan.operator_pause + 1);
                 decide_at = self.scene.machine.now() + SECOND / 20 + pause;
             }
-            self.scene.machine.sleep(20 * MILLISECOND).await;
+            self.wait_for_a_moment().await;
         }
         self.keep_running();
         self.calm_down();
@@ -79,6 +79,26 @@ impl Operator {
             self.scene.machine.sleep(SECOND / 10).await;
         }
         self.keep_running();
+    }
+
+    /// Waits a little, or until something has just happened that a crash may follow at
+    /// once.
+    async fn wait_for_a_moment(&mut self) {
+        let rates = self.scene.plan.rates;
+        if rates.die_at_sync + rates.die_at_move == 0 {
+            return self.scene.machine.sleep(20 * MILLISECOND).await;
+        }
+        let moment = self.scene.machine.shared.moments.next();
+        let rate = match self.scene.within(20 * MILLISECOND, moment).await {
+            Some(Moment::Synced) => rates.die_at_sync,
+            Some(Moment::Moved) => rates.die_at_move,
+            None => 0,
+        };
+        if rate > 0 && self.random.chance(rate) {
+            self.scene.saw(Seen::CrashedBetween);
+            let crash = if self.random.coin() { Crash::PowerCut } else { Crash::Kill };
+            self.crash(crash);
+        }
     }
 
     /// Starts the process if it does not run.

@@ -12,6 +12,9 @@ use crate::{
     world::{Habits, MILLISECOND, Nanos, SECOND},
 };
 
+/// The most that any run allows a trigger to have pending.
+pub(super) const PENDING_PER_TRIGGER_MAX: usize = 12;
+
 /// The decisions.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -56,6 +59,10 @@ pub(super) struct Rates {
     pub clock_step: u64,
     pub die_in_recovery: u64,
     pub late_configuration: u64,
+    /// Of a thousand moments in which a log has just been synced.
+    pub die_at_sync: u64,
+    /// Of a thousand moments in which a backlog has.
+    pub die_at_move: u64,
     // The control plane's.
     pub edit: u64,
     pub move_trigger: u64,
@@ -84,6 +91,7 @@ pub(super) struct Rates {
 
 impl Plan {
     pub(super) fn new(random: &mut Random) -> Self {
+        let mut apart = Random(random.0.rotate_left(32));
         let calm = random.below(12) == 0;
         let mut on = |often: u64, rate: u64| {
             if !calm && random.below(often) == 0 { 1 + random.below(rate) } else { 0 }
@@ -119,6 +127,9 @@ impl Plan {
             close: on(3, 300),
             reply: on(3, 500),
             down: on(3, 500),
+            // From a row of their own: what the others come to is what it was before these.
+            die_at_sync: if calm { 0 } else { apart.pick(&[0, 0, 0, 5]) },
+            die_at_move: if calm { 0 } else { apart.pick(&[0, 100, 400]) },
         };
         let habits = Habits {
             latency_max: random.pick(&[0, MILLISECOND / 2, 5 * MILLISECOND, 20 * MILLISECOND]),
@@ -191,7 +202,7 @@ impl Plan {
         ingress.body_deadline = Duration::from_millis(500 + random.below(5000));
         let limits = &mut config.limits;
         limits.queue_per_trigger = 1 + random.below(12) as usize;
-        limits.pending_per_trigger = 1 + random.below(12) as usize;
+        limits.pending_per_trigger = 1 + random.below(PENDING_PER_TRIGGER_MAX as u64) as usize;
         limits.pending_batch_bytes = random.pick(&[24 * 1024, 1 << 20]);
         limits.cursor_flush_interval = Duration::from_millis(10 + random.below(300));
         limits.drain_deadline = Duration::from_millis(500 + random.below(4000));

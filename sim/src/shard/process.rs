@@ -11,7 +11,7 @@ use std::{
 };
 
 use eagre_dataplane::simulation::{Config, Held, Parts, Process, Told, shard_directory};
-use eagre_snapshot::{Counter, Generation, StatsReader, StatsWriter};
+use eagre_snapshot::{Counter, Generation, Stats, StatsReader, StatsWriter};
 
 use super::{
     bounds,
@@ -29,6 +29,8 @@ pub(super) struct Running {
     pub config: Config,
     /// Connections of each shard to producers and to subscribers.
     pub connections_max: (usize, usize),
+    /// Logs that were there when it began.
+    pub logs_found: usize,
     process: RefCell<Process>,
     /// Where it reports to.
     stats: PathBuf,
@@ -117,6 +119,7 @@ impl Running {
             pid,
             config,
             connections_max,
+            logs_found: machine.disks.borrow().logs(),
             process: RefCell::new(process),
             stats,
             serving_since: Cell::new(None),
@@ -135,7 +138,7 @@ impl Running {
     async fn watch(self: Rc<Self>, scene: Rc<Scene>, mut random: Random) {
         let shards = self.config.runtime.shards;
         let (mut opened, mut serving, mut drained, mut complete) = (0, 0, 0, true);
-        let mut generation = 0;
+        let (mut generation, mut looks) = (0, 0_u64);
         let mut drain_until = None;
         loop {
             let told: Vec<Told> = self.process.borrow().told().collect();
@@ -154,7 +157,10 @@ impl Running {
                     }
                 }
             }
-            if let Some(what) = bounds::exceeded(&scene.machine, &self) {
+            looks += 1;
+            // To read what it tells of itself takes as long as all else of a look.
+            let crowded = if looks % 64 == 0 { self.crowded() } else { None };
+            if let Some(what) = bounds::exceeded(&scene.machine, &self).or(crowded) {
                 scene.violated(what);
             }
             let now = scene.machine.now();
@@ -226,13 +232,19 @@ impl Running {
         self.process.borrow().held()
     }
 
+    /// What it tells of itself.
+    fn stats(&self) -> Option<Stats> {
+        StatsReader::open(&self.stats).and_then(|reader| reader.read()).ok().flatten()
+    }
+
+    /// A trigger that takes more than it may.
+    fn crowded(&self) -> Option<String> {
+        bounds::crowded(&self.stats()?, self)
+    }
+
     /// Notes what it has counted, before it is gone.
     pub(super) fn note(&self, scene: &Scene) {
-        let stats = StatsReader::open(&self.stats).and_then(|reader| reader.read());
-        let Ok(Some(stats)) = stats else { return };
-        if let Some(what) = bounds::crowded(&stats, self) {
-            scene.violated(what);
-        }
+        let Some(stats) = self.stats() else { return };
         let mut ledger = scene.ledger.borrow_mut();
         for (id, trigger) in stats.triggers {
             ledger.counts_dropped(self.pid.0, id, trigger[Counter::Dropped]);

@@ -27,7 +27,7 @@ sights! {
     GenerationRefused, VanishedShortly, LateConfiguration,
     // Of the process.
     Killed, PowerCut, Stopped, StoppedInTime, DiedInRecovery, SyncFailed, DiskFull, DescriptorsGone, ClockStepped,
-    MoreShards, NewerRecord, OtherSegments, MovedToBacklog, BacklogRemoved, BacklogReopened,
+    CrashedBetween, MoreShards, NewerRecord, OtherSegments, MovedToBacklog, BacklogRemoved, BacklogReopened,
 }
 
 /// How often each was seen.

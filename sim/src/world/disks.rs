@@ -9,7 +9,7 @@ use std::{
 
 use eagre_wal::{Fsync, Kind, Log, OpenError, Options, Recovery};
 
-use super::{Shared, storage::Gate};
+use super::{Moment, Shared, storage::Gate};
 use crate::{disk::Disk, faults::Faults, file::File, random::Random, trace::Trace};
 
 const EMFILE: i32 = 24;
@@ -60,7 +60,9 @@ impl Disks {
             return Err(OpenError::Io { path, doing: "open the log", source });
         }
         let disk = self.disk(&path);
-        let gate = Gate::new(disk, shared);
+        let is_backlog = directory.parent().is_some_and(|place| place.ends_with("backlog"));
+        let moment = if is_backlog { Moment::Moved } else { Moment::Synced };
+        let gate = Gate::new(disk, shared, moment);
         let opened = Log::open_on(Box::new(gate), directory, options);
         match &opened {
             Ok((log, recovery)) => shared.line(format_args!(
@@ -103,6 +105,11 @@ impl Disks {
         }
         drop(log);
         self.by_directory[directory].kill();
+    }
+
+    /// Logs that are there.
+    pub(crate) fn logs(&self) -> usize {
+        self.by_directory.len()
     }
 
     /// Directories below one.
@@ -149,6 +156,7 @@ impl Disks {
             // That a directory is gone was not synced.
             if self.random.coin() && !self.by_directory.contains_key(&directory) {
                 disk.cut_power();
+                disk.state().dies_in = None;
                 self.returns += 1;
                 self.by_directory.insert(directory, disk);
             }

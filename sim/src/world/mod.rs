@@ -12,6 +12,7 @@ mod pipe;
 mod socket;
 mod net;
 mod disks;
+mod moments;
 mod storage;
 mod here;
 
@@ -29,6 +30,7 @@ pub(crate) use self::{
     disks::Disks,
     executor::{Ended, Executor, Exit, Pid},
     here::Here,
+    moments::{Moment, Moments},
     net::{Listener, Net},
     socket::Wire,
 };
@@ -43,6 +45,9 @@ pub(crate) struct Shared {
     pub signalled: AtomicBool,
     /// Connections that the process has made and has open.
     pub dialled: AtomicUsize,
+    /// Logs that the process has open.
+    pub logs_open: AtomicUsize,
+    pub moments: Moments,
     pub trace: Mutex<Trace>,
     /// The run of the process under test.
     pub run: AtomicU32,
@@ -81,6 +86,8 @@ impl Shared {
             habits: Mutex::default(),
             signalled: AtomicBool::new(false),
             dialled: AtomicUsize::new(0),
+            logs_open: AtomicUsize::new(0),
+            moments: Moments::default(),
             trace: Mutex::new(trace),
             run: AtomicU32::new(0),
             random: Mutex::new(random),

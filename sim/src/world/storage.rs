@@ -1,12 +1,19 @@
 //! A disk in time: what is begun ends after a while, and then its log's
 //! descriptor is readable.
 
-use std::{collections::VecDeque, io, os::fd::BorrowedFd, sync::Arc, task::Waker, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    os::fd::BorrowedFd,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Waker,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use eagre_wal::{Chore, Completion, Header, Listing, Lsn, Storage};
 
-use super::{Nanos, Shared, descriptors::Signal};
+use super::{Nanos, Shared, descriptors::Signal, moments::Moment};
 use crate::disk::Disk;
 
 /// A log's disk.
@@ -14,17 +21,21 @@ pub(super) struct Gate {
     disk: Disk,
     shared: Arc<Shared>,
     signal: Arc<Signal>,
+    /// What a sync of it is.
+    moment: Moment,
     flight: Option<Nanos>,
     chores: VecDeque<Nanos>,
     wake: Option<(Nanos, u64)>,
 }
 
 impl Gate {
-    pub(super) fn new(disk: Disk, shared: &Arc<Shared>) -> Self {
+    pub(super) fn new(disk: Disk, shared: &Arc<Shared>, moment: Moment) -> Self {
+        shared.logs_open.fetch_add(1, Relaxed);
         Self {
             disk,
             shared: Arc::clone(shared),
             signal: Signal::new(shared),
+            moment,
             flight: None,
             chores: VecDeque::new(),
             wake: None,
@@ -47,6 +58,7 @@ impl Gate {
 
 impl Drop for Gate {
     fn drop(&mut self) {
+        self.shared.logs_open.fetch_sub(1, Relaxed);
         if let Some(wake) = self.wake.take() {
             self.shared.clock.forget(wake);
         }
@@ -101,7 +113,11 @@ impl Storage for Gate {
     fn completion(&mut self) -> Option<Completion> {
         let now = self.now();
         self.flight.take_if(|at| *at <= now)?;
-        self.disk.completion()
+        let completion = self.disk.completion();
+        if matches!(completion, Some(Completion::Synced(Ok(())))) {
+            self.shared.moments.pass(self.moment);
+        }
+        completion
     }
 
     fn chore(&mut self) -> Option<Chore> {

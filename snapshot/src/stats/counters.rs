@@ -85,6 +85,8 @@ counters! {
     LagSinceMs = 10, Since, "lag_seconds", "eagre_trigger_lag_seconds";
     /// Dead letters kept in the data directory.
     Kept = 11, Total, "kept", "eagre_trigger_kept_total";
+    /// Events held in memory: queued, under way, or waiting for their next attempt.
+    InMemory = 12, Gauge, "in_memory", "eagre_trigger_events_in_memory";
 }
 
 /// Words of a cell in use: the id and every [`Counter`].

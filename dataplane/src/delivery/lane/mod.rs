@@ -303,7 +303,7 @@ impl Lane {
 
     /// The first position in the shard's log that was not handed out. Everything
     /// below what was fanned out was offered to the lane.
-    fn unread(&self) -> Offset {
+    pub(super) fn unread(&self) -> Offset {
         self.queue.borrow().unread(self.room.fanned_out.get())
     }
 
@@ -356,8 +356,13 @@ impl Lane {
     /// Events that it is owed: matched and not finished. After a restart it grows
     /// until all are counted.
     pub(super) fn owed(&self) -> u64 {
-        let in_memory = self.queue.borrow().len() + self.window.borrow().len();
-        (self.owed.get().max(0) as u64).max(in_memory as u64)
+        (self.owed.get().max(0) as u64).max(self.in_memory() as u64)
+    }
+
+    /// Events of which something is in memory.
+    pub(super) fn in_memory(&self) -> usize {
+        let moved: usize = self.moved.borrow().values().map(Moved::queued).sum();
+        moved + self.queue.borrow().len() + self.window.borrow().len()
     }
 
     /// So many more, or fewer.

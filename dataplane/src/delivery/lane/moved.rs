@@ -54,6 +54,11 @@ impl Moved {
         self.is_read() && !self.arriving
     }
 
+    /// Events that were read and not handed out.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     /// The first position that was not handed out.
     pub(super) fn unread(&self) -> BacklogPosition {
         self.queue.front().map_or(self.read, |(_, at)| *at)
