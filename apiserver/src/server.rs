@@ -21,6 +21,8 @@ use crate::{Binaries, Error, binaries::cache, folder::Folder, keys, port::Port, 
 /// How long a start may take: a few seconds by itself, far more on a machine that
 /// compiles meanwhile.
 const PATIENCE: Duration = Duration::from_secs(240);
+/// How long one answer may take before it is asked for again.
+const ANSWER: Duration = Duration::from_secs(20);
 /// Between two looks at whether it is ready.
 const LOOK: Duration = Duration::from_millis(50);
 /// etcd wants a port in every address, and makes it a part of the file's name.
@@ -154,7 +156,7 @@ impl ApiServer {
     /// Whether it says so itself. Until its certificate is written there is no client.
     async fn is_ready(&self) -> bool {
         let Ok(client) = self.client(&self.admin_token) else { return false };
-        ready(&client).await.is_ok()
+        tokio::time::timeout(ANSWER, ready(&client)).await.is_ok_and(|answer| answer.is_ok())
     }
 
     fn arguments(&self) -> Vec<String> {
