@@ -53,6 +53,9 @@ fn updates_of_brokers() -> MatchResources {
             api_versions: one(BROKER.version),
             resources: one(BROKER.plural),
             operations: one("UPDATE"),
+            // The default, written out: a list is compared whole, and applying it again is to
+            // change nothing.
+            scope: Some("*".to_owned()),
             ..NamedRuleWithOperations::default()
         }]),
         ..MatchResources::default()
