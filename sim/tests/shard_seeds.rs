@@ -17,7 +17,7 @@ const SEEDS: u64 = 250;
 /// Seeds that broke a promise, and what they found. Where the order of random
 /// choices changes, a seed comes to mean another history; then only the commit
 /// that mended it tells the story.
-const FOUND: [(u64, &str); 12] = [
+const FOUND: [(u64, &str); 13] = [
     (616, "events on their way to a backlog were taken for moved by a lane that read the log, and lost"),
     (728, "what was handed out before it was moved was handed out again after a restart"),
     (553, "the same, while the backlog was still read"),
@@ -29,6 +29,7 @@ const FOUND: [(u64, &str); 12] = [
     (3674, "events of many brokers in one segment made more backlogs than there is room for"),
     (4380, "a backlog went while a lane had still to read in the shard's log what had been moved"),
     (124, "a backlog forgot the place of a trigger that was not in the configuration after a crash"),
+    (7275, "changed options left no room for the cursors that would have freed a segment, and the log full"),
     (11, "a trigger that was back in another slot of the counters was counted in both"),
 ];
 

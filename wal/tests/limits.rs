@@ -195,6 +195,50 @@ fn a_log_larger_than_its_options_have_become_goes_on() {
 }
 
 #[test]
+fn cursors_that_free_a_log_are_stored_although_its_options_left_them_no_room() {
+    let disk = Disk::new();
+    let (mut log, _) = disk.open(&small()).unwrap();
+    log.set_cursor(1, Cursor::default());
+    log.append_cursors(0, Fsync::Always).unwrap();
+    // Up to the seal of a segment: a next one stands ready, in which cursors would go on.
+    while log.usage().segments < 6 || log.usage().spares == 0 {
+        append(&mut log, &[7; 1000]);
+        flush(&mut log).unwrap();
+    }
+    while log.end().0 % SEGMENT_BYTES + 300 < SEGMENT_BYTES {
+        append(&mut log, &[7; 100]);
+        flush(&mut log).unwrap();
+    }
+    drop(log);
+    disk.kill();
+    // It is not of the size that they have now, and there is no room for another.
+    let options = Options { segment_bytes: 2 * SEGMENT_BYTES, max_bytes: 6 * SEGMENT_BYTES, ..small() };
+    let (mut log, _) = disk.open(&options).unwrap();
+    let full = fill(&mut log);
+    assert!(matches!(full, Full::MaxBytes { .. }), "{full}");
+    let read = log.end();
+    let pending = (0..8).map(|n| Pending { lsn: Lsn(read.0 - 8 * (8 - n)), ..Pending::default() }).collect();
+    log.set_cursor(1, Cursor { read, pending });
+    let stored = (0..100).any(|_| {
+        flush(&mut log).unwrap();
+        log.release(0);
+        log.poll().unwrap();
+        log.append_cursors(0, Fsync::Always).is_ok()
+    });
+    assert!(stored, "they are never stored: {:?}", log.usage());
+    append(&mut log, &[7; 1000]);
+    for _ in 0..10 {
+        flush(&mut log).unwrap();
+        log.release(0);
+        log.poll().unwrap();
+    }
+    assert!(log.usage().bytes <= options.max_bytes, "{:?}", log.usage());
+}
+
+/// Of [`small`].
+const SEGMENT_BYTES: u64 = 16 * 1024;
+
+#[test]
 fn a_full_file_system_stops_appends_until_there_is_space() {
     let disk = Disk::new();
     let (mut log, _) = disk.open(&small()).unwrap();

@@ -44,9 +44,13 @@ impl Evidence<'_> {
     }
 
     fn lost(&self) -> Option<String> {
-        let mut by_trigger: BTreeMap<Id, Vec<u64>> = BTreeMap::new();
+        let mut by_trigger: BTreeMap<Id, BTreeSet<u64>> = BTreeMap::new();
         for (event, trigger) in self.owed() {
-            by_trigger.entry(trigger).or_default().push(event);
+            // A reply that the broker has no room for fails its delivery, which may have
+            // been let go in turn.
+            let origin = self.ledger.sent.get(&event).and_then(|sent| sent.origin);
+            let let_go = origin.map(|(_, replied)| replied).filter(|id| self.ledger.dropped(*id) > 0);
+            by_trigger.entry(let_go.unwrap_or(trigger)).or_default().insert(event);
         }
         // Without a sink and without room a dead letter is let go, and counted.
         let (trigger, events) = by_trigger

@@ -97,8 +97,13 @@ impl Log {
             let told = self.cursors.tell_changed(self.cursors_bytes_max());
             let told = told.map_err(|DoNotFit| self.too_many_cursors())?;
             let bytes = told.iter().map(Statement::bytes).sum();
+            let room =
+                if self.has_reserve_for(bytes) { Ok(Room::Here) } else { self.reserve(time_ms, bytes) };
+            if room.is_err() && self.frees_segment() {
+                self.prepare_for_cursors();
+            }
             // A segment that is begun for it tells it all by itself.
-            if self.has_reserve_for(bytes) || self.reserve(time_ms, bytes)? == Room::Here {
+            if room? == Room::Here {
                 self.write_told(time_ms, fsync, &told, false);
             }
         }
@@ -110,10 +115,13 @@ impl Log {
     /// for the cursors that free a segment. Otherwise a log that is full could
     /// not take note that its consumers have advanced, and would stay full.
     fn has_reserve_for(&self, bytes: u64) -> bool {
+        self.frees_segment() && self.end + bytes <= self.active.header.seal()
+    }
+
+    /// With the cursors as they are now in the log, the oldest segment can go.
+    fn frees_segment(&self) -> bool {
         let oldest_end = self.full.front().map(|oldest| oldest.header.end());
-        let frees =
-            oldest_end.is_some_and(|end| self.release_mark.stored() < end && end <= self.cursors.low());
-        frees && self.end + bytes <= self.active.header.seal()
+        oldest_end.is_some_and(|end| self.release_mark.stored() < end && end <= self.cursors.low())
     }
 
     /// Records of so many bytes fit the active segment, and leave its reserve.

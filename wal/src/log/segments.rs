@@ -189,6 +189,20 @@ impl Log {
         self.storage.prepare(next);
     }
 
+    /// Has one more segment prepared than the log may have: in the active one is no
+    /// room for the cursors that would free another. Where the options changed
+    /// between runs, what was kept for them was in a segment that stood ready, and
+    /// went since it had another size.
+    pub(super) fn prepare_for_cursors(&mut self) {
+        let is_bounded = matches!(self.shortage, Some((Full::MaxBytes { .. }, _)));
+        if is_bounded && self.preparing.is_none() && self.spares.is_empty() && self.removing.is_empty() {
+            let next = self.active.header.following(self.segment_bytes);
+            self.shortage = None;
+            self.preparing = Some(next);
+            self.storage.prepare(next);
+        }
+    }
+
     /// Takes note of segments that were made or removed.
     pub(super) fn do_chores(&mut self) -> Result<(), Poisoned> {
         while let Some(chore) = self.storage.chore() {
