@@ -16,9 +16,6 @@ pub(crate) enum Canary {
     BacklogAsLog,
     /// Events are taken for moved while they are on their way.
     MovedTooSoon,
-    /// The log goes on to be cleaned while replies that finished some of its events are
-    /// not on the disk.
-    MovedBeforeReplies,
     /// What was handed out before it was moved is handed out again.
     MovedAnew,
     /// An event of another broker than the trigger's is finished.
@@ -44,8 +41,6 @@ pub(crate) enum Canary {
     QuotaForGood,
     /// A backlog forgets where triggers stand that nobody has registered since a crash.
     StrangersForgotten,
-    /// A backlog goes while lanes have still to read in the shard's log what was moved.
-    RetiredUnread,
     /// A stop leaves what asked for less than the disk where it is.
     StopWithoutSync,
     /// The dead letters that a killed process left are not part of a stop.

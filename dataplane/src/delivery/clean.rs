@@ -12,7 +12,6 @@ use eagre_snapshot::Id;
 
 use super::{Dispatcher, lane::Lane};
 use crate::{
-    canary::{Canary, planted},
     limits::wal::MOVE_PAUSE,
     runtime::{task, time},
     store::{Budget, Left, Offset, StoredEvent},
@@ -48,9 +47,7 @@ impl Dispatcher {
             // What is not in it was finished. Should that end with a reply that is
             // not on the disk yet, a crash would find neither the reply nor, where
             // the backlog says that everything below is there, the event.
-            if !planted(Canary::MovedBeforeReplies) {
-                self.room.store.settle_log().await;
-            }
+            self.room.store.settle_log().await;
             for (broker, left) in &piece.left {
                 if !self.move_to_backlog(*broker, left).await {
                     return false;

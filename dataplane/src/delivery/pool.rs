@@ -27,6 +27,7 @@ use crate::{
 
 /// The connections of one shard.
 pub(crate) struct Pool {
+    #[expect(clippy::vec_box, reason = "each goes to a worker and back for every delivery")]
     idle: RefCell<Map<String, Vec<Box<Connection>>>>,
     slots: Rc<Slots>,
     resolver: Resolver,

@@ -79,7 +79,7 @@ impl Store {
             // That it was moved is told by the backlog: who reads it in the shard's log
             // later would take it for not yet delivered.
             if backlog.is_done(positions)
-                && (backlog.has_taken_nothing_from(read_mark()) || planted(Canary::RetiredUnread))
+                && backlog.has_taken_nothing_from(read_mark())
                 && self.unregistered().is_empty()
             {
                 self.retire(&backlog);
