@@ -18,8 +18,8 @@
 //! - Nobody gets an event twice without a reason, and no more attempts are made
 //!   than a trigger asks for. A shortage of the process is nobody's failure.
 //! - Every request is answered. A process ends for a reason that somebody gave it.
-//!   Connections, bodies of requests, deliveries under way and the work of one turn
-//!   stay within their bounds.
+//!   Connections, bodies of requests, deliveries under way, events in memory, open logs
+//!   and the work of one turn stay within their bounds.
 //! - Once all faults have ended, every broker takes events again, all that is
 //!   owed arrives, and a stop leaves everything on the platter.
 //!
