@@ -37,6 +37,11 @@ impl Publication {
         Ok(Publication { dir: dir.to_owned(), publisher: Some(publisher), in_force, is_foreign })
     }
 
+    /// What is in force; `None` if nothing is, or nothing that can be read.
+    pub fn in_force(&self) -> Option<&Snapshot> {
+        self.in_force.as_ref()
+    }
+
     /// The generation in force; `None` if there is none, or an unreadable one.
     pub fn generation(&self) -> Option<Generation> {
         self.in_force.as_ref().and(self.publisher.as_ref()).map(Publisher::generation)
