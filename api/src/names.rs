@@ -67,6 +67,8 @@ pub const CLASS: &str = "Eagre";
 
 /// Keys of annotations.
 pub mod annotation {
+    /// What Eagre's own begin with.
+    pub const OWN: &str = "eagre.eventing.knative.dev/";
     /// Which controller a broker belongs to; never changes.
     pub const BROKER_CLASS: &str = "eventing.knative.dev/broker.class";
     /// A trigger waits for the object named here, a JSON object reference.

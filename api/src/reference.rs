@@ -19,6 +19,9 @@ pub struct KReference {
     /// Namespace of the object; that of the object which holds the reference if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// Name of the address to take, of an object that has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 /// An object at a point of its history.

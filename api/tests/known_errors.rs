@@ -15,7 +15,7 @@ fn a_status_is_written_with_upstreams_names_and_none_beside_them() {
             "reason": "DeadLetterSinkNotConfigured", "message": "No dead letter sink is configured.",
             "lastTransitionTime": "2026-11-28T18:14:18Z",
         }],
-        "annotations": {"eagre.dev/durability": "fsync"},
+        "annotations": {"eagre.eventing.knative.dev/fsync": "fsync"},
         "address": {"name": "https", "url": "https://b.example/n/b", "CACerts": "pem", "audience": "eventing.knative.dev/broker/n/b"},
         "addresses": [{"name": "https", "url": "https://b.example/n/b"}],
         "deadLetterSinkUri": "https://dls.example/", "deadLetterSinkCACerts": "pem", "deadLetterSinkAudience": "a",

@@ -34,6 +34,9 @@ pub enum Command {
     /// Try filters of triggers on an event, without a broker
     #[command(subcommand, after_help = help::FILTER, arg_required_else_help = true)]
     Filter(FilterCommand),
+    /// Print what a cluster needs for Eagre, for kubectl apply -f -
+    #[command(after_help = help::INSTALL)]
+    Install(InstallArgs),
     /// Look into the logs of a data directory, check them, and save what can be saved
     #[command(subcommand, after_help = help::WAL, arg_required_else_help = true)]
     Wal(WalCommand),
@@ -185,6 +188,24 @@ pub struct FilterExplainArgs {
     pub output: Output,
 }
 
+/// `eagre install`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("parts").required(true).multiple(true).args(["crds", "knative_crds"])))]
+pub struct InstallArgs {
+    /// The definitions of Eagre's own kinds: EagreChannel
+    #[arg(long)]
+    pub crds: bool,
+
+    /// The definitions of upstream's kinds (Broker, Trigger, Channel, …); only for a cluster
+    /// without Knative Eventing, which has its own
+    #[arg(long)]
+    pub knative_crds: bool,
+
+    /// Form of the output; json is one list
+    #[arg(short, long, value_enum, default_value_t = Manifest::Yaml)]
+    pub output: Manifest,
+}
+
 /// `eagre wal`.
 #[derive(Debug, Subcommand)]
 pub enum WalCommand {
@@ -256,6 +277,15 @@ pub struct WalSalvageArgs {
 pub enum Output {
     /// For people.
     Text,
+    /// JSON.
+    Json,
+}
+
+/// Form of printed manifests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Manifest {
+    /// A document for each object.
+    Yaml,
     /// JSON.
     Json,
 }

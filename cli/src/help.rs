@@ -10,6 +10,8 @@ Examples:
                                       which triggers the event goes to, and why not to the others
   eagre wal verify eagre-data         whether the logs of a data directory are whole
   eagre settings > eagre.toml         a tuning file for eagre up --config
+  eagre install --crds | kubectl apply -f -
+                                      the definition of Eagre's own kind, for a cluster
   eagre completion bash > ~/.local/share/bash-completion/completions/eagre
 
 Exit codes are those of sysexits.h; `eagre COMMAND --help` names the ones that matter.";
@@ -100,6 +102,19 @@ Exit codes:
   0   judged, whatever came out                 64  wrong command line
   65  not an event                              66  the event cannot be read
   78  a manifest is wrong, or none has a trigger";
+
+/// Below `eagre install --help`.
+pub const INSTALL: &str = "\
+Examples:
+  eagre install --crds | kubectl apply -f -
+  eagre install --crds --knative-crds | kubectl apply -f -     a cluster without Knative Eventing
+  eagre install --crds -o json | jq '.items[].metadata.name'
+
+Where Knative Eventing is installed, the definitions of its kinds belong to it: leave
+--knative-crds out there. With them comes a policy that keeps the class of a Broker.
+
+Exit codes:
+  0   printed                                   64  wrong command line";
 
 /// Below `eagre wal --help`.
 pub const WAL: &str = "\

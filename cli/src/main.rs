@@ -13,6 +13,7 @@ mod help;
 mod check;
 mod display;
 mod filter;
+mod install;
 mod signals;
 mod up;
 mod wal;
@@ -63,6 +64,7 @@ fn command() -> ExitCode {
             exit::OK.into()
         }
         Command::Filter(command) => filter::run(&command).into(),
+        Command::Install(args) => install::run(&args).into(),
         Command::Wal(command) => wal::run(&command).into(),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "eagre", &mut std::io::stdout());

@@ -8,7 +8,7 @@ use support::{eagre, output, text};
 
 #[test]
 fn every_help_text_shows_examples() {
-    for command in ["", "up", "check", "settings", "completion"] {
+    for command in ["", "up", "check", "settings", "install", "completion"] {
         let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = output(&arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
@@ -29,6 +29,8 @@ fn misuse_ends_with_the_code_for_usage() {
         &["up", "--fsync", "sometimes"],
         &["up", "--driver", "x"],
         &["up", "--grace", "25h"],
+        &["install"],
+        &["install", "-o", "json"],
     ] {
         assert_eq!(output(arguments).status.code(), Some(64), "{arguments:?}");
     }

@@ -12,14 +12,17 @@ pub const READY: &str = "Ready";
 /// has none.
 pub const INFO: &str = "Info";
 
-/// One aspect of an object's state.
+/// One aspect of an object's state. Read without a type or status too: a Parallel's may
+/// lack them by upstream's schema.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["status", "type"]))]
 pub struct Condition {
     /// What it is about, in CamelCase; unique in an object's list.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
     pub type_: String,
     /// `True`, `False` or `Unknown`.
+    #[serde(default)]
     pub status: ConditionStatus,
     /// Why, in one CamelCase word for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,13 +41,14 @@ pub struct Condition {
 }
 
 /// Whether a condition holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConditionStatus {
     /// It holds.
     True,
     /// It does not.
     False,
     /// Nobody can tell yet; also what any other word is read as.
+    #[default]
     #[serde(other)]
     Unknown,
 }

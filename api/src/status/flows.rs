@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::condition::Condition;
 use super::parts::{AddressStatus, AppliedEventPolicy, Auth, Status};
 use crate::reference::ObjectReference;
+use crate::schema::lenient_conditions;
 
 /// What became of a Sequence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +35,7 @@ pub struct SequenceStatus {
 /// What became of a Parallel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = lenient_conditions)]
 pub struct ParallelStatus {
     /// Generation, conditions, annotations.
     #[serde(flatten)]
