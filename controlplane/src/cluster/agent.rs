@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use eagre_snapshot::{DirError, Generation, Id, PublishError, Snapshot, Stats, StatsReader};
 use jiff::Timestamp;
@@ -79,7 +80,7 @@ impl Agent {
     }
 
     /// What is in force, or was before a restart.
-    pub fn in_force(&self) -> Option<&Snapshot> {
+    pub fn in_force(&self) -> Option<Arc<Snapshot>> {
         self.publication.in_force()
     }
 

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use eagre_api::status::{BrokerStatus, ConditionStatus, TriggerStatus};
 use eagre_snapshot::Id;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
@@ -33,11 +33,13 @@ pub struct Wanted {
     /// Of which object.
     pub uid: String,
     /// The whole status.
-    pub status: Json,
+    pub status: String,
     /// Whether that says `Ready`.
     pub ready: Verdict,
     /// Whether it said so before; `None` if nothing was said.
     pub was_ready: Option<ConditionStatus>,
+    /// How the object stands with the data plane.
+    pub standing: Standing,
     /// Whether what is there was written by Eagre, or nobody else writes to it.
     pub is_ours: bool,
     /// Whether another class may have left something behind under a trigger.
@@ -91,11 +93,11 @@ impl Controller {
             let (namespace, name) = &at.1;
             let url = resolver.broker_url(namespace, name);
             let served = Served { url, fsync: fsync.clone(), applied: comparison.of(outcome.id) };
-            let former = BrokerStatus::deserialize(&held.status).unwrap_or_default();
+            let former = serde_json::from_str::<BrokerStatus>(&held.status).unwrap_or_default();
             let (status, ready) = conditions::broker(outcome, &served, &former, time);
             brokers.insert(outcome.id, ready.clone());
             let was_ready = was_ready(&former.status.conditions);
-            let wanted = wanted(held, &status, ready, was_ready);
+            let wanted = wanted(held, outcome.standing, &status, ready, was_ready);
             self.want(&at, outcome.metadata.generation, held, wanted, now);
             known.insert(at);
         }
@@ -110,7 +112,7 @@ impl Controller {
                 && broker.is_some_and(Verdict::is_true)
                 && self.is_settled(&at, outcome.standing, held);
             if !is_settled {
-                let former = TriggerStatus::deserialize(&held.status).unwrap_or_default();
+                let former = serde_json::from_str::<TriggerStatus>(&held.status).unwrap_or_default();
                 if outcome.broker.is_err() && is_another_ones(outcome, &former) {
                     self.forget(&at);
                     continue;
@@ -118,7 +120,7 @@ impl Controller {
                 let (status, ready) = conditions::trigger(outcome, broker, &applied, oidc, &former, time);
                 let was_ready = was_ready(&former.status.conditions);
                 let written_for = former.status.annotations.get(BROKER_ANNOTATION);
-                let mut wanted = wanted(held, &status, ready, was_ready);
+                let mut wanted = wanted(held, outcome.standing, &status, ready, was_ready);
                 wanted.is_ours = written_for.is_some();
                 wanted.takes_over = !former.status.conditions.is_empty()
                     && written_for != status.status.annotations.get(BROKER_ANNOTATION);
@@ -134,9 +136,13 @@ impl Controller {
         self.known = known;
     }
 
-    /// Whether an object is of ours.
-    pub fn knows(&self, key: &ObjectKey) -> bool {
-        self.known.contains(key)
+    /// Whether the status of an object of ours is now what neither was nor is to be
+    /// written: somebody else wrote it.
+    pub fn is_surprised(&self, key: &ObjectKey, state: &State) -> bool {
+        let held = state.held(key);
+        let is_written =
+            self.wanted.get(key).zip(held).is_some_and(|(wanted, held)| held.says(&wanted.status));
+        self.known.contains(key) && !is_written
     }
 
     /// When to judge again although nothing was told.
@@ -152,7 +158,7 @@ impl Controller {
             let wanted =
                 self.wanted.get(&key).filter(|wanted| held.is_some_and(|held| held.uid == wanted.uid));
             if let (Some(held), Some(wanted)) = (held, wanted)
-                && let Some(status) = merge::patch(&held.status, &wanted.status)
+                && let Some(status) = merge::patch(&tree(&held.status), &tree(&wanted.status))
             {
                 // Who changed it meanwhile has said something that is not known yet.
                 let metadata = serde_json::json!({"uid": held.uid, "resourceVersion": held.resource_version});
@@ -168,18 +174,24 @@ impl Controller {
     /// A write has ended. What is not written yet is tried again.
     pub fn done(&mut self, key: &ObjectKey, outcome: Outcome, state: &State, jitter: f64, now: Instant) {
         self.writes.done(key, outcome, jitter, now);
-        let differs = |wanted: &Wanted| {
-            state.held(key).is_some_and(|held| held.uid == wanted.uid && held.status != wanted.status)
-        };
-        match self.wanted.get(key).is_some_and(differs) {
-            true => self.writes.add(key.clone()),
-            false => _ = self.wanted.remove(key),
+        let Some(wanted) = self.wanted.get(key) else { return };
+        let held = state.held(key).filter(|held| held.uid == wanted.uid);
+        match held {
+            Some(held) if !held.says(&wanted.status) => self.writes.add(key.clone()),
+            Some(held) => {
+                if wanted.ready.is_true() {
+                    self.settle(key, wanted.standing, held);
+                }
+                self.passing.remove(key);
+                self.wanted.remove(key);
+            }
+            None => _ = self.wanted.remove(key),
         }
     }
 
     /// Notes what an object's status should be; whether it is that already.
     fn want(&mut self, key: &ObjectKey, generation: i64, held: &Held, wanted: Wanted, now: Instant) -> bool {
-        if held.status == wanted.status {
+        if held.says(&wanted.status) {
             self.passing.remove(key);
             self.wanted.remove(key);
             self.writes.remove(key);
@@ -239,12 +251,19 @@ impl Controller {
 
 fn wanted<S: Serialize>(
     held: &Held,
+    standing: Standing,
     status: &S,
     ready: Verdict,
     was_ready: Option<ConditionStatus>,
 ) -> Wanted {
-    let status = serde_json::to_value(status).expect("a status is JSON");
-    Wanted { uid: held.uid.clone(), status, ready, was_ready, is_ours: true, takes_over: false }
+    let status = // By way of a tree, in which fields are sorted as the API server sorts them.
+    serde_json::to_value(status).expect("a status is JSON").to_string();
+    let uid = held.uid.clone();
+    Wanted { uid, status, ready, was_ready, standing, is_ours: true, takes_over: false }
+}
+
+fn tree(status: &str) -> Json {
+    serde_json::from_str(status).unwrap_or_default()
 }
 
 fn was_ready(conditions: &[eagre_api::status::Condition]) -> Option<ConditionStatus> {

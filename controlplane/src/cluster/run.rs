@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::future::pending;
+use std::sync::Arc;
 
 use eagre_snapshot::{DirError, Snapshot};
 use jiff::Timestamp;
@@ -166,12 +167,15 @@ impl Plane {
     fn take(&mut self, notice: Notice) {
         let now = Instant::now();
         self.note_problem(&notice);
-        let is_of_ours =
-            |key: &ObjectKey| self.controller.as_ref().is_some_and(|control| control.controller.knows(key));
         match self.state.take(notice, now) {
             Effect::None => {}
-            Effect::Status(key) if !is_of_ours(&key) => {}
-            Effect::Status(_) | Effect::Meaning | Effect::Fleet => self.stir(now),
+            Effect::Status(key) => {
+                let controller = self.controller.as_ref().map(|control| &control.controller);
+                if controller.is_some_and(|controller| controller.is_surprised(&key, &self.state)) {
+                    self.stir(now);
+                }
+            }
+            Effect::Meaning | Effect::Fleet => self.stir(now),
         }
     }
 
@@ -261,8 +265,7 @@ impl Plane {
             self.first_by = None;
         }
         self.dirty = None;
-        let nothing = Snapshot::default();
-        let former = self.agent.as_ref().and_then(Agent::in_force).unwrap_or(&nothing).clone();
+        let former: Arc<Snapshot> = self.agent.as_ref().and_then(Agent::in_force).unwrap_or_default();
         let world =
             World { resolver: &self.resolver, referents: Some(&self.state.referents), former: &former };
         let begun = Instant::now();

@@ -165,7 +165,7 @@ impl Cluster {
             let source = if key.0 == Kind::Broker { Source::Brokers } else { Source::Triggers };
             let mut object = self.objects[&(source, key.1.0.clone(), key.1.1.clone())].clone();
             assert_eq!(patch["metadata"]["resourceVersion"], object["metadata"]["resourceVersion"]);
-            object["status"] = wanted.status.clone();
+            object["status"] = serde_json::from_str(&wanted.status).unwrap();
             self.apply(object);
             self.controller.done(&key, Outcome::Done, &self.state, 0.0, self.now);
         }
@@ -185,7 +185,7 @@ impl Cluster {
 
     pub fn status(&self, kind: Kind, namespace: &str, name: &str) -> Json {
         let held = self.state.held(&(kind, (namespace.to_owned(), name.to_owned())));
-        held.map_or(Json::Null, |held| held.status.clone())
+        held.map_or(Json::Null, |held| serde_json::from_str(&held.status).unwrap())
     }
 
     /// A condition as `status reason`.
