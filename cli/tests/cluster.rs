@@ -33,6 +33,7 @@ tests! {
     a_trigger_that_changes_hands_loses_what_its_former_owner_made,
     an_api_server_that_is_gone_changes_nothing,
     a_leader_that_was_paused_writes_nothing_when_it_wakes,
+    a_data_plane_whose_agent_is_silent_does_not_count,
 }
 
 /// Knative's kinds, as this project ships them.
@@ -395,4 +396,18 @@ async fn a_leader_that_was_paused_writes_nothing_when_it_wakes() {
     assert_eq!(world.leader().await.as_deref(), Some("second"));
     let now = world.api(EVENTING, "Trigger").get("t").await.unwrap();
     assert_eq!((now.metadata.resource_version, &now.data["status"]), (version, &status));
+}
+
+async fn a_data_plane_whose_agent_is_silent_does_not_count() {
+    let world = World::new().await;
+    let up = world.up();
+    world.broker("b").await;
+    world.until("Broker", "b", "True", "").await;
+    let _other = world.controller("other");
+    let agent = up.plane("eagre-controlplane");
+    kill(agent, Signal::STOP);
+    world.until("Broker", "b", "False", "NoDataPlane").await;
+    assert_eq!(world.leader().await.as_deref(), Some("other"));
+    kill(agent, Signal::CONT);
+    world.until("Broker", "b", "True", "").await;
 }

@@ -126,6 +126,11 @@ impl Fleet {
         self.agents.keys()
     }
 
+    /// How many count.
+    pub fn alive(&self, now: Instant) -> usize {
+        self.agents.values().filter(|agent| agent.until > now).count()
+    }
+
     /// When the next one is gone if it does not renew.
     pub fn next_end(&self, now: Instant) -> Option<Instant> {
         self.agents.values().map(|agent| agent.until).filter(|until| *until > now).min()

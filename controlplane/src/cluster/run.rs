@@ -86,6 +86,8 @@ struct Plane {
     dirty: Option<(Instant, Instant)>,
     /// Until when the first look waits for slow lists; `None` once it was taken.
     first_by: Option<Instant>,
+    /// How many agents counted when last looked.
+    alive: usize,
     /// What is wrong with each watch, as told.
     problems: HashMap<Source, String>,
 }
@@ -120,6 +122,7 @@ impl Plane {
             ended: mpsc::channel(WRITES_IN_FLIGHT_MAX + 1),
             dirty: None,
             first_by: Some(now + FIRST_LISTS_MAX),
+            alive: 0,
             problems: HashMap::new(),
             options,
         })
@@ -238,10 +241,10 @@ impl Plane {
     }
 
     fn act(&mut self, now: Instant) {
-        let judge = self.controller.as_ref().filter(|control| control.leads);
-        let judge_at = judge.and_then(|control| control.controller.judge_at());
-        let ended = judge.and_then(|_| self.state.fleet.next_end(now));
-        if judge_at.is_some_and(|at| at <= now) || ended.is_some_and(|at| at <= now) {
+        let leading = self.controller.as_ref().filter(|control| control.leads);
+        let is_due = leading.and_then(|control| control.controller.judge_at()).is_some_and(|at| at <= now);
+        let alive = self.state.fleet.alive(now);
+        if is_due || std::mem::replace(&mut self.alive, alive) != alive {
             self.stir(now);
         }
         if self.look_due().is_some_and(|due| due <= now) {

@@ -83,6 +83,11 @@ impl Writer {
             Ok(found) => found,
             // There are no Subscriptions in this cluster.
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+            // What is left behind is no reason to leave the trigger without a status.
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                warn!("Subscriptions of trigger {namespace}/{trigger} cannot be looked for: {status}");
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         for subscription in found {
