@@ -236,7 +236,7 @@ fn serve(mut stream: TcpStream, ids: &mpsc::Sender<String>) -> Option<()> {
             match line.trim_end().split_once(':') {
                 Some((name, value)) if name.eq_ignore_ascii_case("ce-id") => id = value.trim().to_owned(),
                 Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                    length = value.trim().parse().ok()?
+                    length = value.trim().parse().ok()?;
                 }
                 None if line.trim_end().is_empty() => break,
                 Some(_) | None => {}
