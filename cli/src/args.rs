@@ -74,6 +74,10 @@ pub struct UpArgs {
 
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub cluster: ClusterArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub place: Place,
 
     #[command(flatten)]
@@ -83,6 +87,37 @@ pub struct UpArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub grace: Grace,
+}
+
+/// A cluster in the place of manifests.
+#[derive(Debug, Args)]
+pub struct ClusterArgs {
+    /// Serve the brokers of class Eagre of the cluster that this kubeconfig leads to
+    #[arg(long, value_name = "FILE", group = "cluster", conflicts_with = "filename")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The same for the cluster that this runs in, as a pod
+    #[arg(long, group = "cluster", conflicts_with_all = ["filename", "kubeconfig"])]
+    pub in_cluster: bool,
+
+    /// The only namespace of the cluster whose brokers and triggers count
+    #[arg(long, value_name = "NAMESPACE", requires = "cluster")]
+    pub namespace: Option<String>,
+
+    /// Base URL of the brokers' addresses, if the cluster reaches them under another than --listen
+    #[arg(long, value_name = "URL", requires = "cluster")]
+    pub external_url: Option<String>,
+
+    /// Namespace of Knative's ConfigMaps and of Eagre's leases [default: knative-eventing]
+    #[arg(long, value_name = "NAMESPACE", requires = "cluster")]
+    pub system_namespace: Option<String>,
+}
+
+impl ClusterArgs {
+    /// Whether there is one.
+    pub fn is_given(&self) -> bool {
+        self.kubeconfig.is_some() || self.in_cluster
+    }
 }
 
 /// `eagre check`.

@@ -23,6 +23,8 @@ Examples:
   eagre up -f shop.yaml -f more/ --data /var/lib/eagre
   eagre up --listen 127.0.0.1:0 --admin 127.0.0.1:0     any free ports
   eagre up --fsync never                                events survive a crash of Eagre, not of the machine
+  eagre up --kubeconfig ~/.kube/config --external-url http://10.1.2.3:8080 --listen 0.0.0.0:8080
+                                                        a cluster's brokers of class Eagre
 
 Ctrl-C stops taking events, lets deliveries finish and stops; what is left is delivered at the
 next start. A second Ctrl-C stops at once and loses nothing that was acknowledged.

@@ -41,10 +41,9 @@ pub fn trigger_filters(paths: &[PathBuf]) -> TriggerFilters {
     let Objects { index, mut diagnostics, gaps } = objects(&sources);
     if !gaps && index.brokers().next().is_some() {
         let has_broker = |namespace, name| index.broker(namespace, name).is_some();
-        let orphans = index
-            .triggers()
-            .filter(|trigger| !has_broker(&trigger.metadata.namespace, &trigger.broker.value));
-        diagnostics.extend(orphans.map(orphan));
+        let orphans =
+            index.triggers().filter(|trigger| !has_broker(trigger.broker_key().0, trigger.broker_key().1));
+        diagnostics.extend(orphans.map(|trigger| orphan(&trigger.metadata, &trigger.broker)));
     }
     arrange(&mut diagnostics, &sources);
     if diagnostics.iter().any(Diagnostic::is_error) {
@@ -55,7 +54,7 @@ pub fn trigger_filters(paths: &[PathBuf]) -> TriggerFilters {
         .map(|trigger| TriggerFilter {
             namespace: trigger.metadata.namespace.clone(),
             name: trigger.metadata.name.clone(),
-            broker: trigger.broker.value.clone(),
+            broker: trigger.broker.name.clone(),
             filter: trigger.filter.clone(),
         })
         .collect();

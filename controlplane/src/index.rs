@@ -3,20 +3,36 @@
 //! ```text
 //! source → manifest → index → compile → publish
 //!                     ^^^^^
-//! Trigger ─ spec.broker ─► Broker (same namespace)
+//! Trigger ─ spec.broker ─► Broker (same namespace, or that of brokerRef)
 //! Trigger, Broker ─ ref ─► Broker (any namespace)
 //! Broker ─ spec.config ──► ConfigMap (any namespace)
 //! ```
 //!
 //! Pure state: objects go in, look-ups come out. What the relations mean is the
-//! compiler's business.
+//! compiler's business. Files are [inserted](Index::insert) into a new index,
+//! where a name that is there twice is a mistake; what an API server tells
+//! [replaces](Index::replace) what it told before.
+//!
+//! Each kind has a map of its own. One that is added gets a map, its arm in both
+//! of these, and in [`Index::remove`].
 
 use std::collections::{BTreeMap, HashMap, btree_map::Entry};
 
-use crate::manifest::{Broker, ConfigMap, Diagnostic, Metadata, Object, Place, Trigger};
+use crate::manifest::{Broken, Broker, ConfigMap, Diagnostic, Metadata, Object, Place, Trigger};
 
 /// Namespace and name.
 pub type Key = (String, String);
+
+/// The kinds that are indexed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Brokers.
+    Broker,
+    /// Triggers.
+    Trigger,
+    /// ConfigMaps.
+    ConfigMap,
+}
 
 /// All objects of one moment.
 #[derive(Debug, Default)]
@@ -24,6 +40,8 @@ pub struct Index {
     brokers: BTreeMap<Key, Broker>,
     triggers: BTreeMap<Key, Trigger>,
     config_maps: BTreeMap<Key, ConfigMap>,
+    broken_brokers: BTreeMap<Key, Broken>,
+    broken_triggers: BTreeMap<Key, Broken>,
     uids: HashMap<String, Place>,
     ignored: HashMap<String, Diagnostic>,
 }
@@ -59,8 +77,48 @@ impl Index {
             Object::Ignored(remark) => {
                 self.ignored.entry(remark.message.clone()).or_insert(remark);
             }
+            Object::Broken(broken) => _ = self.replace(Object::Broken(broken)),
         }
         Ok(())
+    }
+
+    /// Puts an object in the place of the one of its kind and name, if there is
+    /// one; which.
+    pub fn replace(&mut self, object: Object) -> Option<(Kind, Key)> {
+        let at = match &object {
+            Object::Broker(broker) => (Kind::Broker, key(&broker.metadata)),
+            Object::Trigger(trigger) => (Kind::Trigger, key(&trigger.metadata)),
+            Object::ConfigMap(config_map) => (Kind::ConfigMap, key(&config_map.metadata)),
+            Object::Broken(broken) if !broken.is_trigger => (Kind::Broker, key(&broken.metadata)),
+            Object::Broken(broken) => (Kind::Trigger, key(&broken.metadata)),
+            Object::Ignored(_) => return None,
+        };
+        self.remove(at.0, &at.1);
+        let key = at.1.clone();
+        match object {
+            Object::Broker(broker) => _ = self.brokers.insert(key, *broker),
+            Object::Trigger(trigger) => _ = self.triggers.insert(key, *trigger),
+            Object::ConfigMap(config_map) => _ = self.config_maps.insert(key, *config_map),
+            Object::Broken(broken) if at.0 == Kind::Broker => _ = self.broken_brokers.insert(key, *broken),
+            Object::Broken(broken) => _ = self.broken_triggers.insert(key, *broken),
+            Object::Ignored(_) => {}
+        }
+        Some(at)
+    }
+
+    /// Forgets an object.
+    pub fn remove(&mut self, kind: Kind, key: &Key) {
+        match kind {
+            Kind::Broker => {
+                self.brokers.remove(key);
+                self.broken_brokers.remove(key);
+            }
+            Kind::Trigger => {
+                self.triggers.remove(key);
+                self.broken_triggers.remove(key);
+            }
+            Kind::ConfigMap => _ = self.config_maps.remove(key),
+        }
     }
 
     /// Brokers of every class, by namespace and name.
@@ -76,6 +134,21 @@ impl Index {
     /// A broker by name.
     pub fn broker(&self, namespace: &str, name: &str) -> Option<&Broker> {
         self.brokers.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// Brokers with an error in themselves.
+    pub fn broken_brokers(&self) -> impl Iterator<Item = &Broken> {
+        self.broken_brokers.values()
+    }
+
+    /// Triggers with an error in themselves.
+    pub fn broken_triggers(&self) -> impl Iterator<Item = &Broken> {
+        self.broken_triggers.values()
+    }
+
+    /// A broker with an error in itself, by name.
+    pub fn broken_broker(&self, namespace: &str, name: &str) -> Option<&Broken> {
+        self.broken_brokers.get(&(namespace.to_owned(), name.to_owned()))
     }
 
     /// A ConfigMap by name.
@@ -99,7 +172,7 @@ impl Index {
     }
 }
 
-fn key(metadata: &Metadata) -> Key {
+pub(crate) fn key(metadata: &Metadata) -> Key {
     (metadata.namespace.clone(), metadata.name.clone())
 }
 

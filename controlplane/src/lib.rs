@@ -1,4 +1,4 @@
-//! Manifests in, snapshot out: the control plane of Eagre.
+//! Manifests or a cluster's objects in, snapshot out: the control plane of Eagre.
 //!
 //! ```text
 //! source ──► manifest ──► index ──► compile ──► publish ──► data plane
@@ -7,18 +7,20 @@
 //!                                               status ◄────────┘
 //! ```
 //!
-//! Promise: what is in force is always one whole, valid state of all manifests.
-//! An edit that makes them invalid is reported with every mistake and its
-//! position, and changes nothing; one that makes no difference publishes
-//! nothing.
+//! Files and cluster share index, compiler and every rule of meaning. Only where
+//! objects come from and where remarks go differs: from files, what is in force is
+//! always one whole, valid state of all manifests, and an edit that makes them
+//! invalid is reported with every mistake and its position, and changes nothing. In
+//! a [cluster], an object with an error is its own trouble, told in its status.
+//! Either way what makes no difference publishes nothing.
 //!
-//! Owns: the manifests as read, the snapshot folder's publishing side. Absent on
-//! purpose: events and everything done with them, and Kubernetes, which will be
-//! a second source for the same index.
+//! Owns: the objects as read, the snapshot folder's publishing side, statuses. Absent
+//! on purpose: events and everything done with them.
 
 mod args;
 pub mod limits;
 pub mod exit;
+mod role;
 mod run;
 
 // From files to a snapshot.
@@ -28,9 +30,19 @@ pub mod builtin;
 pub mod load;
 pub mod index;
 pub mod compile;
+pub mod outcome;
 pub mod resolve;
+pub mod referents;
+pub mod features;
+pub mod reason;
+pub mod stamp;
+pub mod conditions;
+pub mod merge;
 mod config;
 mod publish;
+
+// The same from a cluster.
+pub mod cluster;
 
 // And back: what became of it.
 mod status;
@@ -42,4 +54,4 @@ pub use args::{Args, DEFAULT_INGRESS_URL, Grace, LogFormat};
 pub use check::{Report, check};
 pub use filters::{TriggerFilter, TriggerFilters, trigger_filters};
 pub use manifest::{Diagnostic, Severity};
-pub use run::run;
+pub use role::run;

@@ -2,7 +2,7 @@
 
 use eagre_snapshot::Snapshot;
 
-use crate::compile::compile;
+use crate::compile::{World, compile};
 use crate::index::Index;
 use crate::manifest::{self, Diagnostic};
 use crate::resolve::Resolver;
@@ -55,9 +55,10 @@ pub fn load(sources: &Sources, resolver: &Resolver) -> Loaded {
     let Objects { index, mut diagnostics, gaps } = objects(sources);
     let mut snapshot = None;
     if !gaps {
-        let compiled = compile(&index, resolver);
-        diagnostics.extend(compiled.diagnostics);
-        snapshot = compiled.snapshot;
+        let former = Snapshot::default();
+        let compiled = compile(&index, World { resolver, referents: None, former: &former });
+        diagnostics.extend(compiled.remarks);
+        snapshot = Some(compiled.snapshot);
     }
     if diagnostics.iter().any(Diagnostic::is_error) {
         snapshot = None;

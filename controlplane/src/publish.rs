@@ -6,6 +6,7 @@
 //! published again into the new one.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use eagre_snapshot::{DirError, Generation, PublishError, Publisher, Snapshot, Subscriber};
 use tracing::warn;
@@ -16,7 +17,7 @@ pub struct Publication {
     dir: PathBuf,
     /// `None` while the folder cannot be opened again.
     publisher: Option<Publisher>,
-    in_force: Option<Snapshot>,
+    in_force: Option<Arc<Snapshot>>,
     /// Another version wrote it: it may say more than could be read.
     is_foreign: bool,
 }
@@ -27,7 +28,7 @@ impl Publication {
         let publisher = Publisher::open(dir)?;
         let mut subscriber = Subscriber::open(dir)?;
         let in_force = match subscriber.load() {
-            Ok(found) => found.map(|(_, snapshot)| snapshot),
+            Ok(found) => found.map(|(_, snapshot)| Arc::new(snapshot)),
             Err(refused) => {
                 warn!("{refused}; it will be replaced");
                 None
@@ -37,6 +38,11 @@ impl Publication {
         Ok(Publication { dir: dir.to_owned(), publisher: Some(publisher), in_force, is_foreign })
     }
 
+    /// What is in force; `None` if nothing is, or nothing that can be read.
+    pub fn in_force(&self) -> Option<Arc<Snapshot>> {
+        self.in_force.clone()
+    }
+
     /// The generation in force; `None` if there is none, or an unreadable one.
     pub fn generation(&self) -> Option<Generation> {
         self.in_force.as_ref().and(self.publisher.as_ref()).map(Publisher::generation)
@@ -44,11 +50,11 @@ impl Publication {
 
     /// Publishes `snapshot` unless it is in force already; the new generation.
     pub fn offer(&mut self, snapshot: &Snapshot) -> Result<Option<Generation>, PublishError> {
-        if self.in_force.as_ref() == Some(snapshot) && !self.is_foreign {
+        if self.in_force.as_deref() == Some(snapshot) && !self.is_foreign {
             return Ok(None);
         }
         let generation = publisher(&mut self.publisher, &self.dir)?.publish(snapshot)?;
-        self.in_force = Some(snapshot.clone());
+        self.in_force = Some(Arc::new(snapshot.clone()));
         self.is_foreign = false;
         Ok(Some(generation))
     }

@@ -1,4 +1,4 @@
-//! The control plane at work: read, publish, watch, until told to stop.
+//! The control plane at work on files: read, publish, watch, until told to stop.
 //!
 //! One thread owns all state. The watcher and the signal thread only send it
 //! notices; both may send more than it needs.
@@ -19,7 +19,7 @@ use signal_hook::{
 use thiserror::Error;
 use tracing::{error, info, warn};
 
-use crate::args::{Args, LogFormat};
+use crate::args::{FilesArgs, LogFormat};
 use crate::load::{Loaded, load};
 use crate::publish::Publication;
 use crate::resolve::{IngressUrlError, Resolver};
@@ -28,9 +28,8 @@ use crate::source::watch::Watch;
 use crate::status::{Answer, Status};
 use crate::{builtin, exit, limits, log};
 
-/// Runs the control plane until SIGTERM or SIGINT. Exit codes are those of
-/// [`crate::exit`].
-pub fn run(args: Args) -> ExitCode {
+/// Runs until SIGTERM or SIGINT. Exit codes are those of [`crate::exit`].
+pub(crate) fn run(args: FilesArgs) -> ExitCode {
     log::start(args.log_format);
     match ControlPlane::start(args) {
         Ok(control_plane) => {
@@ -108,14 +107,15 @@ struct ControlPlane {
 impl ControlPlane {
     /// Publishes the first generation; with invalid manifests, goes on only if
     /// a generation is in force already.
-    fn start(args: Args) -> Result<ControlPlane, StartError> {
+    fn start(args: FilesArgs) -> Result<ControlPlane, StartError> {
         if args.filename.is_empty() && args.builtin_display.is_none() {
             return Err(StartError::NothingToDo);
         }
         let resolver = Resolver::new(&args.ingress_url)?;
         let builtin = args.builtin_display.as_deref().map(builtin::manifest).transpose()?;
-        let publication = Publication::open(&args.snapshot)?;
-        let status = Status::new(StatsReader::open(&args.snapshot)?);
+        let snapshot = args.snapshot.ok_or(StartError::NothingToDo)?;
+        let publication = Publication::open(&snapshot)?;
+        let status = Status::new(StatsReader::open(&snapshot)?);
         let (sender, notices) = sync_channel(limits::NOTICES_MAX);
         stop_on_signals(sender.clone()).map_err(StartError::Signals)?;
         let mut control_plane = ControlPlane {

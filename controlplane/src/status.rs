@@ -81,7 +81,7 @@ impl Status {
         let pending = self.pending.as_mut().filter(|pending| pending.next_look <= now)?;
         pending.pause = (pending.pause * 2).min(STATUS_INTERVAL);
         pending.next_look = now + pending.pause;
-        let stats = match self.reader.read() {
+        let stats = match self.reader.read_shards() {
             Ok(stats) => stats?,
             Err(error) => {
                 // A data plane that is just starting or gone; the next look will tell.

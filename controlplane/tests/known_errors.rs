@@ -168,9 +168,19 @@ fn a_trigger_needs_broker_and_subscriber() {
     );
     error(&trigger("spec:\n  §subscriber: {uri: 'http://h/'}\n"), "`spec.broker` is missing");
     error(&trigger("spec:\n  §broker: b\n"), "`spec.subscriber` is missing");
+    let reference = |broker: &str| {
+        let kind = "apiVersion: eventing.knative.dev/v1, kind: Broker";
+        trigger(&format!(
+            "spec:\n  {broker}{{{kind}, name: b, namespace: o}}\n  subscriber: {{uri: 'http://h/'}}\n"
+        ))
+    };
+    error(&reference("brokerRef: §"), "broker o/b is in another namespace");
+    error(&reference("broker: b\n  brokerRef: §"), "`spec` has both `broker` and `brokerRef`");
     error(
-        &trigger("spec:\n  §brokerRef: {name: b}\n  subscriber: {uri: 'http://h/'}\n"),
-        "`spec.brokerRef` is not in this version",
+        &trigger(
+            "spec:\n  brokerRef: §{apiVersion: v1, kind: Service, name: b}\n  subscriber: {uri: 'http://h/'}\n",
+        ),
+        "`spec.brokerRef` cannot be a Service of v1",
     );
     error(&trigger("spec: §[]\n"), "`spec` must be a mapping, not a list");
 }

@@ -8,13 +8,13 @@ use std::{
 
 use eagre_controlplane::{
     Report, check,
-    compile::{Compiled, compile},
+    compile::{World, compile},
     index::Index,
     limits,
-    manifest::{Object, parse},
+    manifest::{Diagnostic, Object, parse},
     resolve::Resolver,
 };
-use eagre_snapshot::{ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX, TRIGGERS_MAX, encode};
+use eagre_snapshot::{ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX, Snapshot, TRIGGERS_MAX, encode};
 
 fn check_one(path: &Path) -> Report {
     check(&[path.to_owned()])
@@ -83,7 +83,7 @@ fn annotations_beyond_the_limits_of_a_snapshot_are_refused() {
 }
 
 /// `count` triggers of one broker, all at line 3 of their own file.
-fn compiled(count: usize, target: &str) -> Compiled {
+fn compiled(count: usize, target: &str) -> (Snapshot, Vec<Diagnostic>) {
     let object = |name: &str, text: &str| {
         let path = Path::new(name).into();
         parse(&path, &format!("apiVersion: eventing.knative.dev/v1\n{text}")).objects.remove(0)
@@ -103,18 +103,18 @@ fn compiled(count: usize, target: &str) -> Compiled {
         trigger.metadata.place.path = Path::new(&format!("t{number}.yaml")).into();
         index.insert(Object::Trigger(trigger)).unwrap();
     }
-    compile(&index, &Resolver::new("http://h").unwrap())
+    let (resolver, former) = (Resolver::new("http://h").unwrap(), Snapshot::default());
+    let compiled = compile(&index, World { resolver: &resolver, referents: None, former: &former });
+    (compiled.snapshot, compiled.remarks)
 }
 
 #[test]
 fn the_first_trigger_too_many_is_refused_by_the_place_of_its_manifest() {
-    assert_eq!(
-        compiled(TRIGGERS_MAX, "").snapshot.map(|snapshot| snapshot.triggers.len()),
-        Some(TRIGGERS_MAX)
-    );
-    let refused = compiled(TRIGGERS_MAX + 1, "");
-    assert!(refused.snapshot.is_none());
-    let error = refused.diagnostics[0].to_string();
+    let (fits, remarks) = compiled(TRIGGERS_MAX, "");
+    assert_eq!((fits.triggers.len(), remarks.len()), (TRIGGERS_MAX, 0));
+    let (cut, remarks) = compiled(TRIGGERS_MAX + 1, "");
+    assert_eq!(cut, fits, "the others are not touched");
+    let error = remarks[0].to_string();
     assert!(
         error.starts_with("t100000.yaml:3:18: error: one configuration has at most 100000 triggers"),
         "{error}"
@@ -125,13 +125,14 @@ fn the_first_trigger_too_many_is_refused_by_the_place_of_its_manifest() {
 fn the_first_trigger_too_long_is_refused_by_the_place_of_its_manifest() {
     // The path is in the URI and in the target: 16 KiB a trigger, of 64 MiB.
     let path = "x".repeat(8_000);
-    let refused = compiled(5_000, &path);
-    assert!(refused.snapshot.is_none());
-    let error = refused.diagnostics[0].to_string();
+    let (cut, remarks) = compiled(5_000, &path);
+    let error = remarks[0].to_string();
     let limit = "error: one configuration has at most 67108864 bytes of brokers and triggers";
     assert!(error.contains(limit), "{error}");
     let first: usize = error[1..error.find('.').unwrap()].parse().unwrap();
-    let fits = compiled(first, &path).snapshot.expect("one less is within the limit");
+    let (fits, remarks) = compiled(first, &path);
+    assert!(remarks.is_empty(), "one less is within the limit");
+    assert_eq!(cut, fits, "the others are not touched");
     assert!(encode(1, &fits).is_ok());
 }
 

@@ -42,7 +42,7 @@ impl Display for Banner<'_> {
             writeln!(f, "  broker   {ingress}/{broker}")?;
         }
         match self.brokers.len() {
-            0 => writeln!(f, "  broker   none yet; {ingress} waits for one in the manifests")?,
+            0 => writeln!(f, "  broker   none yet; {ingress} waits for one")?,
             count if count > BROKERS_MAX => writeln!(f, "           and {} more", count - BROKERS_MAX)?,
             _ => {}
         }

@@ -21,7 +21,10 @@ mod supervisor;
 
 use std::{ffi::OsString, net::SocketAddr};
 
-use crate::{args::UpArgs, display, exit};
+use crate::{
+    args::{ClusterArgs, UpArgs},
+    display, exit,
+};
 use place::Place;
 use plane::Plane;
 use supervisor::Supervisor;
@@ -59,24 +62,41 @@ fn start(args: &UpArgs) -> Result<Supervisor, Stop> {
     let admin = ports::free(args.place.admin, "--admin").map_err(refused)?;
     let place = Place::prepare(&args.place.data)?;
 
-    let display = if args.filename.is_empty() {
+    let display = if args.filename.is_empty() && !args.cluster.is_given() {
         let display = display::start()
             .map_err(|error| Stop::new(exit::OS_ERROR, format!("the event display: {error}")))?;
         Some(format!("http://{display}/"))
     } else {
         None
     };
-    let control = Plane::new(crate::CONTROLPLANE, controlplane(args, &place, listen, display.as_deref()));
+    let control = match args.cluster.is_given() {
+        true => cluster(&args.cluster, &place, listen),
+        false => files(args, &place, listen, display.as_deref()),
+    };
+    let control = Plane::new(crate::CONTROLPLANE, control);
     let data = Plane::new(crate::DATAPLANE, dataplane(args, &place, listen, admin));
     Supervisor::new(place, control, data, display.is_some())
 }
 
-fn controlplane(args: &UpArgs, place: &Place, listen: SocketAddr, display: Option<&str>) -> Vec<OsString> {
+/// The control plane's command line, with files.
+fn files(args: &UpArgs, place: &Place, listen: SocketAddr, display: Option<&str>) -> Vec<OsString> {
     let mut line: Vec<OsString> = vec!["--snapshot".into(), place.snapshot().into()];
     line.extend(["--ingress-url".into(), ports::url(listen).into()]);
     line.extend(args.filename.iter().flat_map(|path| ["-f".into(), path.into()]));
     line.extend(display.iter().flat_map(|url| ["--builtin-display".into(), url.into()]));
     line.extend(args.grace.to_command_line());
+    line
+}
+
+/// The control plane's command line, with a cluster.
+fn cluster(args: &ClusterArgs, place: &Place, listen: SocketAddr) -> Vec<OsString> {
+    let mut line: Vec<OsString> = vec!["cluster".into(), "--snapshot".into(), place.snapshot().into()];
+    line.extend(["--name".into(), place.name().into()]);
+    let url = args.external_url.clone().unwrap_or_else(|| ports::url(listen));
+    line.extend(["--external-url".into(), url.into()]);
+    line.extend(args.kubeconfig.iter().flat_map(|file| ["--kubeconfig".into(), file.into()]));
+    line.extend(args.namespace.iter().flat_map(|name| ["--namespace".into(), name.into()]));
+    line.extend(args.system_namespace.iter().flat_map(|name| ["--system-namespace".into(), name.into()]));
     line
 }
 

@@ -55,6 +55,15 @@ impl Place {
         Ok(Place { data, snapshot, _lock: lock })
     }
 
+    /// What this run is called among others of other machines and directories.
+    pub fn name(&self) -> String {
+        let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+        let hash = xxh3_64(self.data.as_os_str().as_encoded_bytes());
+        // Part of the name of an object of Kubernetes, which is limited.
+        let host: String = host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(63).collect();
+        format!("{}-{hash:016x}", if host.is_empty() { "host" } else { host.trim_matches('-') })
+    }
+
     /// The log's directory, absolute.
     pub fn data(&self) -> &Path {
         &self.data

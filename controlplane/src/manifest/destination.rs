@@ -15,6 +15,10 @@ pub struct Destination {
     pub reference: Option<Reference>,
     /// The URI, absolute unless there is a reference.
     pub uri: Option<Located<String>>,
+    /// Certificates to trust there, in place of those that the object tells.
+    pub ca_certs: Option<String>,
+    /// Audience of a token for it, in place of the one that the object tells.
+    pub audience: Option<String>,
 }
 
 /// A reference to an object.
@@ -30,6 +34,8 @@ pub struct Reference {
     pub namespace: Option<String>,
     /// Name.
     pub name: String,
+    /// Which of its addresses, by name; the first if it is left out.
+    pub address: Option<String>,
 }
 
 const HINT: &str = "give `uri: http://HOST:PORT/PATH`, or `ref` with apiVersion, kind and name";
@@ -59,7 +65,12 @@ impl Reader<'_> {
         if let Some(uri) = &uri {
             self.check_uri(uri, reference.is_some(), path)?;
         }
-        Some(Destination { place: self.place(node.at), reference, uri })
+        let mut text = |name: &str| {
+            let node = find(fields, name)?;
+            self.string(node, &format!("{path}.{name}")).map(|text| text.value)
+        };
+        let (ca_certs, audience) = (text("CACerts"), text("audience"));
+        Some(Destination { place: self.place(node.at), reference, uri, ca_certs, audience })
     }
 
     /// Absolute where it stands alone, relative where it follows a reference.
@@ -86,19 +97,23 @@ impl Reader<'_> {
     /// Reads a reference; `hint` says what to write where a part of it is missing.
     pub fn reference(&mut self, node: &Node, path: &str, hint: &str) -> Option<Reference> {
         let fields = self.mapping(node, path)?;
-        self.unknown(fields, path, &["apiVersion", "kind", "name", "namespace"]);
+        self.unknown(fields, path, &["apiVersion", "kind", "name", "namespace", "address"]);
         let mut part = |name| self.required_string(fields, name, &format!("{path}.{name}"), node.at, hint);
         let (api_version, kind, name) = (part("apiVersion"), part("kind"), part("name"));
         if let Some(name) = &name {
             self.check_name(name, &format!("{path}.name"), name_problem);
         }
         let namespace = self.optional_namespace(fields, path);
+        let address = find(fields, "address")
+            .and_then(|node| self.string(node, &format!("{path}.address")))
+            .map(|address| address.value);
         Some(Reference {
             place: self.place(node.at),
             api_version: api_version?.value,
             kind: kind?.value,
             namespace,
             name: name?.value,
+            address,
         })
     }
 

@@ -1,4 +1,4 @@
-//! Manifests: YAML text to typed objects.
+//! Manifests, and objects of an API server: YAML or JSON to typed objects.
 //!
 //! Promise: every mistake of a file is reported, each with its line and column,
 //! unless the file is no YAML at all; what is returned without an error is
@@ -9,6 +9,7 @@
 //! and all I/O.
 
 pub mod yaml;
+pub mod json;
 pub mod reader;
 pub mod object;
 pub mod broker;
@@ -29,8 +30,8 @@ pub use config_map::ConfigMap;
 pub use delivery::Delivery;
 pub use destination::{Destination, Reference};
 pub use diagnostic::{Diagnostic, Located, Place, Severity};
-pub use object::{API_VERSION, CLASS, Metadata, Object};
-pub use trigger::Trigger;
+pub use object::{API_VERSION, Broken, CLASS, Metadata, Object};
+pub use trigger::{BrokerName, Trigger};
 
 /// What one file holds.
 #[derive(Debug)]
@@ -41,6 +42,19 @@ pub struct Parsed {
     pub diagnostics: Vec<Diagnostic>,
     /// Whether a broker may be missing from the objects.
     pub gaps: bool,
+}
+
+/// Reads one object that an API server served. Where it has an error, what is
+/// left of it says whose it is, and the errors.
+pub fn read(place: &str, object: &serde_json::Value) -> Option<Object> {
+    let mut reader = reader::Reader::new(&Path::new(place).into(), "");
+    let node = json::node(object);
+    reader.object(&node);
+    if reader.errors == 0 {
+        return reader.objects.pop();
+    }
+    let errors = std::mem::take(&mut reader.diagnostics).into_iter().filter(Diagnostic::is_error).collect();
+    reader.broken(&node, errors).map(|broken| Object::Broken(Box::new(broken)))
 }
 
 /// Reads one file.

@@ -7,8 +7,8 @@ use super::config_map::ConfigMap;
 use super::diagnostic::{Diagnostic, Located, Place};
 use super::name::{name_problem, namespace_problem};
 use super::reader::{Reader, find, is_close};
-use super::trigger::Trigger;
-use super::yaml::{Field, Node};
+use super::trigger::{BrokerName, Trigger};
+use super::yaml::{Field, Node, Value};
 
 /// The API version of brokers and triggers.
 pub const API_VERSION: &str = "eventing.knative.dev/v1";
@@ -30,6 +30,9 @@ pub const CONFIG_MAP: &str = "ConfigMap";
 pub const CLASS: &str = "Eagre";
 const CLASS_ANNOTATION: &str = "eventing.knative.dev/broker.class";
 
+/// Names an object that a trigger waits for.
+const DEPENDENCY_ANNOTATION: &str = "knative.dev/dependency";
+
 /// What our own annotations begin with.
 const OWN_ANNOTATIONS: &str = "eagre.eventing.knative.dev/";
 
@@ -48,8 +51,24 @@ pub enum Object {
     Trigger(Box<Trigger>),
     /// A ConfigMap, of a broker or of another program.
     ConfigMap(Box<ConfigMap>),
+    /// A broker or trigger with an error in itself; only from an API server, as a
+    /// file with an error is not used at all.
+    Broken(Box<Broken>),
     /// An object that is left alone, and what to say about its kind, once.
     Ignored(Diagnostic),
+}
+
+/// What is left of a broker or trigger that has an error in itself.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// Which one.
+    pub metadata: Metadata,
+    /// Whether it is a trigger; else it is a broker.
+    pub is_trigger: bool,
+    /// The broker of a trigger, unless that is what is wrong.
+    pub broker: Option<BrokerName>,
+    /// What is wrong with it; never empty.
+    pub errors: Vec<Diagnostic>,
 }
 
 /// What identifies an object.
@@ -63,8 +82,12 @@ pub struct Metadata {
     pub name: String,
     /// Kubernetes' UID, if the manifest was taken from a cluster.
     pub uid: Option<Located<String>>,
+    /// How often its spec has changed, in a cluster; else 0.
+    pub generation: i64,
     /// Annotation `eventing.knative.dev/broker.class`.
     pub class: Option<Located<String>>,
+    /// Annotation `knative.dev/dependency`, as written.
+    pub dependency: Option<Located<String>>,
     /// Annotations whose names begin with `eagre.eventing.knative.dev/`.
     pub annotations: Annotations,
 }
@@ -119,6 +142,17 @@ impl Reader<'_> {
         Some(())
     }
 
+    /// What is left of a broker or trigger with `errors`: whose it is.
+    pub fn broken(&mut self, document: &Node, errors: Vec<Diagnostic>) -> Option<Broken> {
+        let fields = self.mapping(document, "document")?;
+        let metadata = self.metadata(document, fields)?;
+        let spec = find(fields, "spec").and_then(|node| Some((node, self.mapping(node, "spec")?)));
+        let broker = spec.and_then(|(node, spec)| self.broker_name(node, spec));
+        let is_trigger = matches!(find(fields, "kind")?.value, Value::String(ref kind) if kind == "Trigger");
+        let broker = broker.filter(|_| is_trigger);
+        Some(Broken { metadata, is_trigger, broker, errors })
+    }
+
     /// Reads `metadata`.
     pub fn metadata(&mut self, document: &Node, fields: &[Field]) -> Option<Metadata> {
         let hint = "give the object a name under `metadata`";
@@ -145,10 +179,17 @@ impl Reader<'_> {
         let fields =
             find(metadata, "annotations").and_then(|node| self.mapping(node, "metadata.annotations"));
         let fields = fields.unwrap_or_default();
-        let class = find(fields, CLASS_ANNOTATION)
-            .and_then(|node| self.string(node, &format!("metadata.annotations.{CLASS_ANNOTATION}")));
+        let mut annotation = |name: &str| {
+            find(fields, name).and_then(|node| self.string(node, &format!("metadata.annotations.{name}")))
+        };
+        let (class, dependency) = (annotation(CLASS_ANNOTATION), annotation(DEPENDENCY_ANNOTATION));
         let annotations = self.own_annotations(fields);
-        Some(Metadata { place: name.place, namespace, name: name.value, uid, class, annotations })
+        let generation = match find(metadata, "generation").map(|node| &node.value) {
+            Some(Value::Integer(generation)) => *generation,
+            _ => 0,
+        };
+        let (place, name) = (name.place, name.value);
+        Some(Metadata { place, namespace, name, uid, generation, class, dependency, annotations })
     }
 
     /// Those of the annotations that are meant for Eagre, within the limits of

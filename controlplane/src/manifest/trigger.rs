@@ -3,9 +3,9 @@
 use eagre_filter::Filter;
 
 use super::delivery::Delivery;
-use super::destination::Destination;
-use super::diagnostic::Located;
-use super::object::Metadata;
+use super::destination::{Destination, Reference};
+use super::diagnostic::{Diagnostic, Place};
+use super::object::{API_VERSION, Metadata};
 use super::reader::{Reader, find};
 use super::yaml::{Field, Node};
 
@@ -14,14 +14,39 @@ use super::yaml::{Field, Node};
 pub struct Trigger {
     /// Which one.
     pub metadata: Metadata,
-    /// Name of its broker, in the trigger's namespace.
-    pub broker: Located<String>,
+    /// Its broker.
+    pub broker: BrokerName,
     /// Which events it wants.
     pub filter: Filter,
     /// Where they go.
     pub subscriber: Destination,
     /// Its own delivery settings.
     pub delivery: Option<Delivery>,
+}
+
+/// A trigger's broker, as written.
+#[derive(Clone, Debug)]
+pub struct BrokerName {
+    /// Where it is written.
+    pub place: Place,
+    /// Its namespace; the trigger's if it is left out.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl Trigger {
+    /// Namespace and name of its broker.
+    pub fn broker_key(&self) -> (&str, &str) {
+        self.broker.key(&self.metadata.namespace)
+    }
+}
+
+impl BrokerName {
+    /// Namespace and name, for a trigger that lives in `namespace`.
+    pub fn key<'a>(&'a self, namespace: &'a str) -> (&'a str, &'a str) {
+        (self.namespace.as_deref().unwrap_or(namespace), &self.name)
+    }
 }
 
 const FIELDS: &[&str] = &["broker", "brokerRef", "filter", "filters", "subscriber", "delivery"];
@@ -46,18 +71,26 @@ impl Reader<'_> {
         Some(Trigger { metadata: metadata?, broker: broker?, filter, subscriber: subscriber?, delivery })
     }
 
-    fn broker_name(&mut self, node: &Node, spec: &[Field]) -> Option<Located<String>> {
-        if let Some(reference) = spec.iter().find(|field| field.name == "brokerRef") {
-            let hint = "name a broker of the trigger's own namespace with `broker`";
-            self.error(reference.at, "`spec.brokerRef` is not in this version", hint);
+    /// `spec.broker`, or `spec.brokerRef` in its place.
+    pub fn broker_name(&mut self, node: &Node, spec: &[Field]) -> Option<BrokerName> {
+        let hint = "name the broker whose events the trigger wants";
+        let Some(reference) = find(spec, "brokerRef") else {
+            let name = self.required_string(spec, "broker", "spec.broker", node.at, hint)?;
+            return Some(BrokerName { place: name.place, namespace: None, name: name.value });
+        };
+        if find(spec, "broker").is_some() {
+            let message = "`spec` has both `broker` and `brokerRef`";
+            self.error(reference.at, message, "keep one of the two");
             return None;
         }
-        self.required_string(
-            spec,
-            "broker",
-            "spec.broker",
-            node.at,
-            "name the broker whose events the trigger wants",
-        )
+        let hint = format!("name a broker with `apiVersion: {API_VERSION}`, `kind: Broker` and `name`");
+        let Reference { place, api_version, kind, namespace, name, .. } =
+            self.reference(reference, "spec.brokerRef", &hint)?;
+        if (api_version.as_str(), kind.as_str()) != (API_VERSION, "Broker") {
+            let message = format!("`spec.brokerRef` cannot be a {kind} of {api_version}");
+            self.report(Diagnostic::error(&place, message, hint));
+            return None;
+        }
+        Some(BrokerName { place, namespace, name })
     }
 }
