@@ -191,7 +191,7 @@ fn ready_means_that_every_ready_data_plane_has_it_in_force() {
         Report { version: stamp::VERSION, ready: true, fsync: None, refused: None, applied: vec![0; 64] };
     cluster.report("dp-1", &nothing);
     cluster.judge();
-    cluster.wait(3);
+    cluster.wait(11);
     cluster.judge();
     assert_eq!(cluster.trigger_says("SubscriptionReady"), "Unknown NotApplied");
     assert_eq!(cluster.trigger_says("BrokerReady"), "Unknown NotApplied");
@@ -502,4 +502,31 @@ fn what_was_in_force_stays_so_while_it_is_in_error_and_not_a_moment_after_its_de
         json!({"subscriber": {"ref": {"apiVersion": "v1", "kind": "Service", "name": "late"}}}),
     ));
     assert!(cluster.compiled().snapshot.triggers.is_empty());
+}
+
+/// Found by 1,000 triggers that were applied while others became ready.
+#[test]
+fn a_state_that_passes_while_it_is_being_written_is_not_the_last_word() {
+    let mut cluster = ready();
+    let lacking =
+        Report { version: stamp::VERSION, ready: true, fsync: None, refused: None, applied: vec![0; 64] };
+    cluster.report("dp-0", &lacking);
+    cluster.look();
+    cluster.wait(11);
+    cluster.report("dp-0", &lacking);
+    cluster.look();
+    let on_its_way: Vec<_> =
+        std::iter::from_fn(|| cluster.controller.next_write(&cluster.state, cluster.now)).collect();
+    assert_eq!(on_its_way.len(), 2, "broker and trigger");
+    cluster.apply_everywhere();
+    cluster.look();
+    for (key, wanted, _) in on_its_way {
+        if cluster.finish(&key, &wanted) {
+            cluster.look();
+        }
+    }
+    while let Some((key, wanted, _)) = cluster.controller.next_write(&cluster.state, cluster.now) {
+        cluster.finish(&key, &wanted);
+    }
+    assert_eq!((cluster.broker_says("Ready"), cluster.trigger_says("Ready")), ("True".into(), "True".into()));
 }

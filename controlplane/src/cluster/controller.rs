@@ -199,6 +199,10 @@ impl Controller {
         }
         let patience = match (&wanted.ready.status, wanted.ready.reason.as_deref()) {
             (_, Some(reason::NO_DATA_PLANE)) => Some(PATIENCE_WITHOUT_DATA_PLANE),
+            // One that was ready flickers while others beside it change.
+            (ConditionStatus::Unknown, _) if wanted.was_ready == Some(ConditionStatus::True) => {
+                Some(PATIENCE_WITHOUT_DATA_PLANE)
+            }
             (ConditionStatus::Unknown, _) => Some(PATIENCE),
             // Whoever the broker belonged to may say so, or it is made in a moment.
             (_, Some(reason::NO_BROKER)) if !wanted.is_ours => Some(PATIENCE_WITHOUT_BROKER),
@@ -228,6 +232,10 @@ impl Controller {
 
     fn is_settled(&self, key: &ObjectKey, standing: Standing, held: &Held) -> bool {
         let Standing::Current(stamp) = standing else { return false };
+        // What is on its way to be written would unsettle it.
+        if self.wanted.contains_key(key) {
+            return false;
+        }
         let settled = self.settled.get(key);
         settled.is_some_and(|settled| {
             settled.stamp == stamp && settled.resource_version == held.resource_version

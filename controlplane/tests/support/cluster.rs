@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use eagre_controlplane::cluster::controller::Controller;
+use eagre_controlplane::cluster::controller::{Controller, Wanted};
 use eagre_controlplane::cluster::notice::{Change, Notice, Source, key, trim};
 use eagre_controlplane::cluster::report::{ANNOTATION, Report, bucket_count};
 use eagre_controlplane::cluster::state::{Effect, State};
@@ -153,22 +153,36 @@ impl Cluster {
 
     /// The controller looks once, and writes what it wants to.
     pub fn judge(&mut self) {
+        self.look();
+        while let Some((key, wanted, patch)) = self.controller.next_write(&self.state, self.now) {
+            self.written.push((key.clone(), patch["status"].clone()));
+            let held = self.state.held(&key).unwrap();
+            assert_eq!(patch["metadata"]["resourceVersion"], held.resource_version);
+            self.finish(&key, &wanted);
+        }
+    }
+
+    /// The controller looks once.
+    pub fn look(&mut self) {
         self.answer_needs();
         let time = Time(Timestamp::from_second(1_700_000_000 + self.version as i64).unwrap());
         let world =
             World { resolver: &self.resolver, referents: Some(&self.state.referents), former: &self.former };
         let compiled = compile(&self.state.index, world);
         self.controller.judge(&self.state, &compiled, &self.resolver, self.now, &time);
-        drop(compiled);
-        while let Some((key, wanted, patch)) = self.controller.next_write(&self.state, self.now) {
-            self.written.push((key.clone(), patch["status"].clone()));
-            let source = if key.0 == Kind::Broker { Source::Brokers } else { Source::Triggers };
-            let mut object = self.objects[&(source, key.1.0.clone(), key.1.1.clone())].clone();
-            assert_eq!(patch["metadata"]["resourceVersion"], object["metadata"]["resourceVersion"]);
-            object["status"] = serde_json::from_str(&wanted.status).unwrap();
-            self.apply(object);
-            self.controller.done(&key, Outcome::Done, &self.state, 0.0, self.now);
-        }
+    }
+
+    /// A write succeeds; whether that makes the controller look again.
+    pub fn finish(&mut self, key: &ObjectKey, wanted: &Wanted) -> bool {
+        let source = if key.0 == Kind::Broker { Source::Brokers } else { Source::Triggers };
+        let mut object = self.objects[&(source, key.1.0.clone(), key.1.1.clone())].clone();
+        object["status"] = serde_json::from_str(&wanted.status).unwrap();
+        let again = match self.apply(object) {
+            Effect::Status(key) => self.controller.is_surprised(&key, &self.state),
+            effect => effect != Effect::None,
+        };
+        self.controller.done(key, Outcome::Done, &self.state, 0.0, self.now);
+        again
     }
 
     /// Time passes: long enough for any patience, not for a lease.
