@@ -144,8 +144,9 @@ fn of_pages_of_a_later_version_all_that_is_known_is_read() {
         later[8] = 24;
         later[9..].fill(99);
         for cell in words[16..16 + 6 * 16].chunks(16) {
-            later.extend_from_slice(&cell[..12]);
-            later.extend_from_slice(&[99; 12]);
+            let known = 1 + Counter::ALL.len();
+            later.extend_from_slice(&cell[..known]);
+            later.resize(later.len() + 24 - known, 99);
         }
         later.resize(words.len(), 0);
         *words = later;
