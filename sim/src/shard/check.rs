@@ -44,18 +44,18 @@ impl Evidence<'_> {
     }
 
     fn lost(&self) -> Option<String> {
-        let mut by_trigger: BTreeMap<Id, BTreeSet<u64>> = BTreeMap::new();
+        let mut by_trigger: BTreeMap<Id, (Vec<u64>, BTreeSet<Id>)> = BTreeMap::new();
         for (event, trigger) in self.owed() {
-            // A reply that the broker has no room for fails its delivery, which may have
-            // been let go in turn.
-            let origin = self.ledger.sent.get(&event).and_then(|sent| sent.origin);
-            let let_go = origin.map(|(_, replied)| replied).filter(|id| self.ledger.dropped(*id) > 0);
-            by_trigger.entry(let_go.unwrap_or(trigger)).or_default().insert(event);
+            let (events, explain) = by_trigger.entry(trigger).or_default();
+            events.push(event);
+            // Without a sink and without room a dead letter is let go, and counted: the
+            // event itself, or, where the broker had no room for a reply, what led to it.
+            explain.insert(trigger);
+            explain.extend(self.ledger.sent.get(&event).and_then(|sent| Some(sent.origin?.1)));
         }
-        // Without a sink and without room a dead letter is let go, and counted.
-        let (trigger, events) = by_trigger
-            .into_iter()
-            .find(|(trigger, events)| events.len() as u64 > self.ledger.dropped(*trigger))?;
+        let (trigger, (events, _)) = by_trigger.into_iter().find(|(_, (events, explain))| {
+            events.len() as u64 > explain.iter().map(|trigger| self.ledger.dropped(*trigger)).sum()
+        })?;
         Some(format!("trigger {trigger} was owed events and never got them: {events:?}"))
     }
 
