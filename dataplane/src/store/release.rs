@@ -88,7 +88,8 @@ impl Store {
         // What stands behind the progress may have asked for less than the disk: then
         // nobody else has it synced.
         let (_, synced) = positions;
-        if self.backlogs.all().iter().any(|backlog| backlog.waits_for_more_than(synced)) {
+        let waits = self.backlogs.all().iter().any(|backlog| backlog.waits_for_more_than(synced));
+        if waits && !planted(Canary::QuotaForGood) {
             _ = self.log.sync();
         }
     }
